@@ -1,0 +1,39 @@
+import type { MaybePromise } from '../bytes/maybe-promise.ts';
+
+/** A run of bytes that is wholly mapped or wholly unmapped; unmapped bytes read as zero. */
+export interface Extent {
+  readonly mapped: boolean;
+  /** Bytes from the offset that was asked about; never 0. */
+  readonly bytes: number;
+}
+
+/**
+ * A medium of bytes. Every verb answers at once when it can and with a promise when it must, and throws or rejects with
+ * MediumError. Offsets and lengths are multiples of `blockSize` and lie inside `bytes`: the command set has checked that.
+ *
+ * A write that has been answered is visible to every later read, survives kill -9 of this process, and survives a loss
+ * of power once a later `flush` has been answered.
+ */
+export interface BlockBackend {
+  /** Size of the medium. */
+  readonly bytes: number;
+  /** The grain of the allocation map: the logical block length, 512 or 4096. */
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  /** Fills the whole of `into`. */
+  read(into: Buffer, offset: number): MaybePromise<void>;
+  /** The caller may reuse `from` once this is answered. Marks the range mapped before it answers. */
+  write(from: Buffer, offset: number): MaybePromise<void>;
+  /** Everything answered so far is on stable storage when this is answered. */
+  flush(): MaybePromise<void>;
+  /** The range reads as zero and is no longer mapped. Length has no limit; the event loop is not held for long. */
+  unmap(offset: number, length: number): MaybePromise<void>;
+  /**
+   * The extent that begins at `offset`, at most `length` bytes of it. May end early: the next call goes on from there.
+   */
+  extent(offset: number, length: number): MaybePromise<Extent>;
+  /** Bytes mapped now; what thin provisioning counts. */
+  readonly mappedBytes: number;
+  /** Ends the medium's use of files and locks. Does not flush. Idempotent. */
+  close(): MaybePromise<void>;
+}

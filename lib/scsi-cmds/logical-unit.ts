@@ -1,0 +1,254 @@
+import { reservedBit } from '../bytes/layout.ts';
+import { type Log, silent } from '../log.ts';
+import { type Command, CommandTable } from './command.ts';
+import type { Identity } from './identity.ts';
+import { senseOf } from './medium-sense.ts';
+import type { Nexus } from './nexus.ts';
+import { Reservations } from './reservations.ts';
+import {
+  encodeDescriptor,
+  encodeFixed,
+  invalidFieldInCdb,
+  invalidOpcode,
+  type SenseFacts,
+  writeProtected,
+} from './sense.ts';
+import type { VpdPage } from './spc/vpd.ts';
+import type { ModePages } from './spc/mode-pages.ts';
+import { Status } from './status.ts';
+import type { TargetDevice } from './target-device.ts';
+import type { Task } from './task.ts';
+import { TaskSet } from './task-set.ts';
+import { Attention, UnitAttentions } from './unit-attention.ts';
+
+/** PERIPHERAL DEVICE TYPE (SPC-4 6.6.2). */
+export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, UNKNOWN: 0x1f } as const;
+
+/**
+ * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
+ * tape and changer differ in those and in their medium (sbc/disk-unit.ts, ssc/tape-unit.ts).
+ *
+ * Order of admission: unit attention, operation code, reservation, reserved bits, medium, write protection, then its
+ * turn in the task set and its data-out, then `run`.
+ */
+export abstract class LogicalUnit {
+  readonly identity: Identity;
+  readonly log: Log;
+  abstract readonly deviceType: number;
+  /** RMB of standard INQUIRY data. */
+  abstract readonly removable: boolean;
+  readonly commands = new CommandTable();
+  /** By page code, each building its page when asked. */
+  readonly vpd = new Map<number, VpdPage>();
+  abstract readonly modePages: ModePages;
+  readonly attentions = new UnitAttentions();
+  readonly reservations: Reservations = new Reservations(this);
+  /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
+  thirdPartyCopy = false;
+  /** Set when the unit is put into a device. */
+  device: TargetDevice | undefined;
+  lun = -1;
+
+  readonly #set = new TaskSet(task => this.#proceed(task));
+  readonly #tasks = new Set<Task>();
+  #drained: (() => void)[] = [];
+
+  constructor(identity: Identity, log: Log = silent) {
+    this.identity = identity;
+    this.log = log;
+  }
+
+  /** Throws NOT READY when there is no medium to work on. */
+  abstract requireMedium(): void;
+  abstract readonly writeProtected: boolean;
+  /** Bytes that one step of sense INFORMATION stands for in medium errors; 0 for none. */
+  abstract readonly grain: number;
+  /** Descriptor-format sense data wanted (D_SENSE of the control mode page). */
+  get descriptorSense(): boolean {
+    return this.modePages.descriptorSense;
+  }
+
+  /** Tasks that have not ended. */
+  get tasks(): ReadonlySet<Task> {
+    return this.#tasks;
+  }
+
+  /** Takes a task in. It ends by `task.carrier.ended`, now or later. */
+  submit(task: Task): void {
+    task.unit = this;
+    task.phase = 'waiting';
+    this.#tasks.add(task);
+    try {
+      this.#admit(task);
+    } catch (error) {
+      this.fail(task, error);
+    }
+  }
+
+  #admit(task: Task): void {
+    const row = this.commands.find(task.cdb);
+    const known = typeof row === 'object' ? row : undefined;
+    if (this.attentions.any && known?.passesAttention !== true) {
+      const attention = this.attentions.take(task.nexus.id);
+      if (attention !== undefined) throw attention;
+    }
+    if (row === undefined) throw invalidOpcode();
+    if (known === undefined) throw invalidFieldInCdb(1, 4);
+    if (this.reservations.any && this.reservations.conflicts(known, task)) {
+      task.end(Status.RESERVATION_CONFLICT);
+      return;
+    }
+    this.#requireReservedZero(known, task.cdb);
+    if (known.medium === true) this.requireMedium();
+    if (known.writes === true && this.writeProtected) throw writeProtected();
+    task.command = known;
+    const turn = this.#set.enter(task);
+    if (known.dataOut === undefined) {
+      task.hasData = true;
+    } else {
+      task.wantedOut = known.dataOut(this as never, task);
+      if (task.wantedOut === 0) task.hasData = true;
+      else {
+        task.carrier.pull(task); // calls dataArrived, perhaps at once
+        return;
+      }
+    }
+    if (turn) this.#run(task);
+  }
+
+  #requireReservedZero(row: Command<never>, cdb: Buffer): void {
+    const { usage } = row.cdb;
+    for (let i = 1; i < usage.length; i++) {
+      if ((cdb[i]! & ~usage[i]!) !== 0) {
+        const found = reservedBit(usage, cdb, 1)!;
+        const tolerated = row.tolerated;
+        if (tolerated === undefined) throw invalidFieldInCdb(found.byte, found.bit);
+        for (let j = i; j < usage.length; j++) {
+          const bad = cdb[j]! & ~usage[j]! & ~(tolerated[j] ?? 0);
+          if (bad !== 0) throw invalidFieldInCdb(j, 31 - Math.clz32(bad));
+        }
+        return;
+      }
+    }
+  }
+
+  /** The carrier has brought what the task wanted. */
+  dataArrived(task: Task): void {
+    if (task.phase === 'waiting' && task.hasTurn) this.#run(task);
+  }
+
+  #proceed(task: Task): void {
+    if (task.hasData) this.#run(task);
+  }
+
+  #run(task: Task): void {
+    task.phase = 'running';
+    try {
+      const later = task.command!.run(this as never, task as never);
+      if (later instanceof Promise) later.catch((error: unknown) => this.fail(task, error));
+    } catch (error) {
+      this.fail(task, error);
+    }
+  }
+
+  /** Ends the task with what the error means as sense. */
+  fail(task: Task, error: unknown): void {
+    if (task.phase === 'ended') {
+      this.log.error({ err: error, unit: this.identity.name }, 'failure after the end of a task');
+      return;
+    }
+    const { facts } = senseOf(error, this.log, {
+      unit: this.identity.name,
+      command: task.command?.name ?? `opcode ${task.cdb[0]!.toString(16)}h`,
+      grain: this.grain,
+      writing: task.command?.writes === true,
+    });
+    this.check(task, facts);
+  }
+
+  /** Ends the task with CHECK CONDITION; data that was read is sent along with it. */
+  check(task: Task, facts: SenseFacts): void {
+    task.sense = this.encodeSense(facts);
+    task.end(Status.CHECK_CONDITION);
+  }
+
+  encodeSense(facts: SenseFacts): Buffer {
+    return this.descriptorSense ? encodeDescriptor(facts) : encodeFixed(facts);
+  }
+
+  /** Called by `task.end`: the task gives up its place. */
+  leave(task: Task): void {
+    this.#tasks.delete(task);
+    this.#set.leave(task);
+  }
+
+  /** Called by `task.end` when the carrier has had the task: others get their turn, waiting functions look again. */
+  resume(): void {
+    this.#set.next();
+    if (this.#drained.length > 0) {
+      const waiting = this.#drained;
+      this.#drained = [];
+      for (const check of waiting) check();
+    }
+  }
+
+  /**
+   * Aborts the tasks that `which` picks and calls `done` when the last of them has stopped: one that waits ends at once,
+   * one that is at the medium is let finish and then gets no response (SAM-5 7: a function completes after its tasks).
+   * With `status` the tasks end with it instead of silently (TASK ABORTED, when TAS is set).
+   */
+  abort(which: (task: Task) => boolean, done: () => void): void {
+    const running: Task[] = [];
+    for (const task of [...this.#tasks].filter(which)) {
+      task.aborted = true;
+      if (task.phase === 'running') {
+        running.push(task);
+        task.command!.aborting?.(this as never, task);
+      } else task.end(Status.TASK_ABORTED);
+    }
+    const check = (): void => {
+      if (running.some(task => this.#tasks.has(task) && task.aborted)) this.#drained.push(check);
+      else done();
+    };
+    check();
+  }
+
+  /** Establishes a unit attention for every nexus, or for all but one. */
+  attention(code: number, except?: Nexus): void {
+    for (const nexus of this.device?.nexuses ?? []) {
+      if (nexus !== except) this.attentions.establish(nexus.id, code);
+    }
+  }
+
+  /** A nexus has come to be: it meets one unit attention (SAM-5 5.14.1). */
+  attach(nexus: Nexus): void {
+    this.attentions.establish(nexus.id, Attention.RESET);
+  }
+
+  /** The nexus is gone (SAM-5 6.3.4). Its tasks are its carrier's to abort. */
+  detach(nexus: Nexus): void {
+    this.attentions.forget(nexus.id);
+    this.reservations.nexusLost(nexus);
+  }
+
+  /** LOGICAL UNIT RESET (SAM-5 6.3.3); `done` after every task has stopped. */
+  reset(done: () => void): void {
+    this.abort(
+      () => true,
+      () => {
+        this.reservations.reset();
+        this.onReset();
+        this.attention(Attention.RESET);
+        done();
+      },
+    );
+  }
+
+  /** What a kind of unit does besides: mode pages back to saved values, PREVENT lifted. */
+  protected onReset(): void {
+    this.modePages.reset();
+  }
+
+  /** Makes what was answered safe and lets the medium go. */
+  abstract close(): Promise<void>;
+}
