@@ -8,8 +8,7 @@ const CLASSES = 13; // 4 KiB … 16 MiB
 /** The largest buffer that the pool keeps; larger ones are made and dropped. */
 export const LARGEST_BUFFER = SMALLEST << (CLASSES - 1);
 
-const classOf = (bytes: number): number =>
-  bytes <= SMALLEST ? 0 : 32 - Math.clz32((bytes - 1) >>> 12);
+const classOf = (bytes: number): number => (bytes <= SMALLEST ? 0 : 32 - Math.clz32((bytes - 1) >>> 12));
 
 export class BufferPool {
   readonly #free: Buffer[][] = Array.from({ length: CLASSES }, () => []);

@@ -171,7 +171,10 @@ export const ascii = (offset: number, length: number): Field<string> => ({
   offset,
   bytes: length,
   mask: ones(length),
-  get: from => Buffer.from(from.subarray(offset, offset + length)).toString('latin1').trimEnd(),
+  get: from =>
+    Buffer.from(from.subarray(offset, offset + length))
+      .toString('latin1')
+      .trimEnd(),
   set: (into, value) => {
     for (let i = 0; i < length; i++) into[offset + i] = i < value.length ? value.charCodeAt(i) & 0x7f : 0x20;
   },

@@ -3,13 +3,16 @@ import type { Field } from './fields.ts';
 /* oxlint-disable-next-line typescript/no-explicit-any -- a layout mixes field types */
 export type Fields = Readonly<Record<string, Field<any>>>;
 
-/** A structure of fixed length: its fields and what follows from them. */
-export type Layout<F extends Fields> = F & {
+/** A structure of fixed length, whatever its fields. */
+export interface Shape {
   /** Total bytes. */
   readonly length: number;
   /** One byte of mask a byte of structure: a one where some field has the bit (SPC-4 6.35.3 CDB USAGE DATA). */
   readonly usage: Uint8Array;
-};
+}
+
+/** A shape with its fields. */
+export type Layout<F extends Fields> = F & Shape;
 
 /** Freezes the fields of a structure of `length` bytes. Throws when a field lies outside it or two overlap. */
 export function layout<F extends Fields>(length: number, fields: F): Layout<F> {
@@ -43,9 +46,9 @@ export function reservedBit(
 }
 
 /** `name=value` pairs for traces and test failures; `length` and `usage` are not fields. */
-export function describe(fields: Fields & { usage?: unknown }, from: Uint8Array): string {
-  return Object.entries(fields)
-    .filter((entry): entry is [string, Field<unknown>] => typeof entry[1] === 'object' && 'get' in entry[1]!)
+export function describe(shape: Shape, from: Uint8Array): string {
+  return Object.entries(shape)
+    .filter((entry): entry is [string, Field<unknown>] => typeof entry[1] === 'object' && 'mask' in entry[1])
     .map(([name, field]) => {
       const value = field.get(from);
       if (value instanceof Uint8Array) return `${name}=${Buffer.from(value).toString('hex')}`;

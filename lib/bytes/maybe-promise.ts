@@ -2,7 +2,11 @@
 export type MaybePromise<T> = T | Promise<T>;
 
 /** Calls `done` at once for a value and later for a promise; `failed` likewise gets what was thrown or rejected. */
-export function settle<T>(work: () => MaybePromise<T>, done: (value: T) => void, failed: (error: unknown) => void): void {
+export function settle<T>(
+  work: () => MaybePromise<T>,
+  done: (value: T) => void,
+  failed: (error: unknown) => void,
+): void {
   let outcome: MaybePromise<T>;
   try {
     outcome = work();

@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
-import type { Fields, Layout } from '../bytes/layout.ts';
+import type { Shape } from '../bytes/layout.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Task } from './task.ts';
 
@@ -25,7 +25,7 @@ export interface Command<U extends LogicalUnit> {
   readonly opcode: number;
   readonly serviceAction?: number;
   /** The CDB; byte 0 and, where there is one, SERVICE ACTION in bits 4-0 of byte 1 belong to every layout. */
-  readonly cdb: Layout<Fields>;
+  readonly cdb: Shape;
   readonly access: Access;
   readonly ordering: Ordering;
   /** Needs a medium in the unit, ready (NOT READY otherwise). */
@@ -97,7 +97,8 @@ export class CommandTable {
       const plain = this.#plain[opcode];
       if (plain !== undefined) rows.push(plain);
       const actions = this.#actions[opcode];
-      if (actions !== undefined) rows.push(...[...actions.entries()].sort((a, b) => a[0] - b[0]).map(e => e[1]));
+      if (actions !== undefined)
+        rows.push(...[...actions.entries()].sort((a, b) => a[0] - b[0]).map(e => e[1]));
     }
     return rows;
   }

@@ -8,7 +8,11 @@ import { CheckCondition, SenseKey, internalFailure, writeProtected } from './sen
  *
  * `grain` is what a MediumError's offset is divided by to give INFORMATION: the block length of a disk, 0 for none.
  */
-export function senseOf(error: unknown, log: Log, facts: { unit: string; command: string; grain: number; writing: boolean }): CheckCondition {
+export function senseOf(
+  error: unknown,
+  log: Log,
+  facts: { unit: string; command: string; grain: number; writing: boolean },
+): CheckCondition {
   if (error instanceof CheckCondition) return error;
   if (error instanceof MediumError) {
     log.error({ ...facts, err: error, cause: error.cause }, 'medium error');
@@ -23,7 +27,11 @@ export function senseOf(error: unknown, log: Log, facts: { unit: string; command
       case 'corrupt':
         return new CheckCondition({ key: SenseKey.MEDIUM_ERROR, code: 0x1100, ...where });
       case 'io':
-        return new CheckCondition({ key: SenseKey.MEDIUM_ERROR, code: facts.writing ? 0x0c00 : 0x1100, ...where });
+        return new CheckCondition({
+          key: SenseKey.MEDIUM_ERROR,
+          code: facts.writing ? 0x0c00 : 0x1100,
+          ...where,
+        });
     }
   }
   log.error({ ...facts, err: error }, 'unexpected failure');

@@ -86,10 +86,12 @@ export const parameterListLengthError = (): CheckCondition => illegal(0x1a00);
 export const lbaOutOfRange = (lba: number): CheckCondition =>
   new CheckCondition({ key: SenseKey.ILLEGAL_REQUEST, code: 0x2100, information: lba });
 export const unitNotSupported = (): CheckCondition => illegal(0x2500);
-export const illegalRequest = (code: number, pointer?: FieldPointer): CheckCondition => illegal(code, pointer);
+export const illegalRequest = (code: number, pointer?: FieldPointer): CheckCondition =>
+  illegal(code, pointer);
 export const mediumNotPresent = (): CheckCondition =>
   new CheckCondition({ key: SenseKey.NOT_READY, code: 0x3a00 });
-export const notReady = (code: number): CheckCondition => new CheckCondition({ key: SenseKey.NOT_READY, code });
+export const notReady = (code: number): CheckCondition =>
+  new CheckCondition({ key: SenseKey.NOT_READY, code });
 export const writeProtected = (): CheckCondition =>
   new CheckCondition({ key: SenseKey.DATA_PROTECT, code: 0x2700 });
 export const miscompare = (offset: number): CheckCondition =>

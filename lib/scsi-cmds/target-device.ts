@@ -80,4 +80,3 @@ export class TargetDevice {
     await Promise.all([...this.#units.values()].map(unit => unit.close()));
   }
 }
-
