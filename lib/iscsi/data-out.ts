@@ -1,0 +1,165 @@
+import { CheckCondition, SenseKey } from '../scsi-cmds/sense.ts';
+import type { Connection } from './connection.ts';
+import { NO_TAG, Opcode } from './pdu/header.ts';
+import { dataOut, r2t } from './pdu/data.ts';
+import type { ScsiTask, Solicited } from './scsi-task.ts';
+
+/** Additional sense codes for what the transport finds (RFC 7143 11.4.7.2). */
+export const TransportSense = {
+  UNEXPECTED_UNSOLICITED_DATA: 0x0c0c,
+  INCORRECT_AMOUNT_OF_DATA: 0x0c0d,
+  CRC_ERROR: 0x4705,
+  DATA_PHASE_ERROR: 0x4b00,
+  INVALID_FIELD_IN_COMMAND: 0x0e03,
+} as const;
+
+export const transportError = (code: number): CheckCondition =>
+  new CheckCondition({ key: SenseKey.ABORTED_COMMAND, code });
+
+/** The unit wants `task.wantedOut` bytes: answers with what is there or asks for the rest. */
+export function pull(task: ScsiTask): void {
+  const want = Math.min(task.wantedOut, task.expectedOut);
+  task.want = want;
+  if (task.received >= want) {
+    task.arrived(task.buffer.length === want ? task.buffer : task.buffer.subarray(0, want));
+    return;
+  }
+  if (task.buffer.length < want) {
+    const grown = task.take(want);
+    if (task.received > 0) task.buffer.copy(grown, 0, 0, task.received);
+    task.buffer = grown;
+  }
+  task.pulling = true;
+  task.movedAtMs = performance.now();
+  if (!task.unsolicitedOpen) solicit(task);
+  task.connection.session!.pulling.add(task);
+}
+
+/** Sends as many R2Ts as may be out at once (RFC 7143 13.17), each for a burst at the most (13.13). */
+function solicit(task: ScsiTask): void {
+  const { connection } = task;
+  const { maxBurstLength, maxOutstandingR2T } = connection.parameters;
+  const session = connection.session!;
+  if (task.nextR2T < task.received) task.nextR2T = task.received;
+  while (task.solicited.length < maxOutstandingR2T && task.nextR2T < task.want) {
+    const offset = task.nextR2T;
+    const length = Math.min(maxBurstLength, task.want - offset);
+    const targetTransferTag = session.newTransferTag();
+    const header = connection.outbox.header();
+    header[0] = Opcode.R2T;
+    header[1] = 0x80;
+    task.lunField.copy(header, 8);
+    r2t.initiatorTaskTag.set(header, task.tag);
+    r2t.targetTransferTag.set(header, targetTransferTag);
+    r2t.statSN.set(header, connection.statSN); // the next one, not used up (RFC 7143 11.8.4)
+    r2t.expCmdSN.set(header, session.window.expCmdSN);
+    r2t.maxCmdSN.set(header, session.window.maxCmdSN);
+    r2t.r2tSN.set(header, task.r2tSN++);
+    r2t.bufferOffset.set(header, offset);
+    r2t.desiredDataTransferLength.set(header, length);
+    connection.outbox.push(header);
+    task.solicited.push({ targetTransferTag, end: offset + length, next: offset, dataSN: 0 });
+    task.nextR2T = offset + length;
+  }
+  connection.wake();
+}
+
+/** What a Data-Out PDU is part of; undefined: nothing that is known here, and it is dropped in silence. */
+function find(
+  connection: Connection,
+  header: Buffer,
+): { task: ScsiTask; part: Solicited | undefined } | undefined {
+  const task = connection.session!.tasks.get(dataOut.initiatorTaskTag.get(header));
+  if (task === undefined || task.aborted || task.refusal !== undefined) return undefined;
+  const tag = dataOut.targetTransferTag.get(header);
+  return {
+    task,
+    part: tag === NO_TAG ? undefined : task.solicited.find(each => each.targetTransferTag === tag),
+  };
+}
+
+/** Why the PDU does not fit what is expected next; undefined when it does (DataPDUInOrder and DataSequenceInOrder). */
+function misfit(
+  task: ScsiTask,
+  part: Solicited | undefined,
+  header: Buffer,
+  length: number,
+): number | undefined {
+  const offset = dataOut.bufferOffset.get(header);
+  const dataSN = dataOut.dataSN.get(header);
+  if (dataOut.targetTransferTag.get(header) === NO_TAG) {
+    if (!task.unsolicitedOpen) return TransportSense.UNEXPECTED_UNSOLICITED_DATA;
+    if (dataSN !== task.unsolicitedDataSN) return TransportSense.DATA_PHASE_ERROR;
+    if (offset !== task.received || offset + length > task.unsolicitedEnd) {
+      return TransportSense.INCORRECT_AMOUNT_OF_DATA;
+    }
+    return undefined;
+  }
+  if (part === undefined) return TransportSense.UNEXPECTED_UNSOLICITED_DATA;
+  if (dataSN !== part.dataSN) return TransportSense.DATA_PHASE_ERROR;
+  if (offset !== part.next || offset + length > part.end) return TransportSense.INCORRECT_AMOUNT_OF_DATA;
+  return undefined;
+}
+
+/** Where the data segment goes: the task's own buffer, at its offset. */
+export function landDataOut(connection: Connection, header: Buffer, length: number): void {
+  const found = find(connection, header);
+  if (found === undefined || misfit(found.task, found.part, header, length) !== undefined) return;
+  const offset = dataOut.bufferOffset.get(header);
+  if (offset + length > found.task.buffer.length) return;
+  connection.framer.into = found.task.buffer;
+  connection.framer.at = offset;
+}
+
+export function receiveDataOut(
+  connection: Connection,
+  header: Buffer,
+  length: number,
+  digestFailed: boolean,
+): void {
+  const found = find(connection, header);
+  if (found === undefined) return;
+  const { task, part } = found;
+  const wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
+  if (wrong !== undefined) {
+    fail(task, wrong);
+    return;
+  }
+  const { into, at } = connection.framer;
+  // The buffer may have grown while the segment was coming in.
+  if (length > 0 && into !== undefined && into !== task.buffer) into.copy(task.buffer, at, at, at + length);
+  const final = dataOut.final.get(header);
+  task.movedAtMs = connection.nowMs;
+  if (part === undefined) {
+    task.unsolicitedDataSN++;
+    task.received += length;
+    if (final) task.unsolicitedOpen = false;
+    else if (task.received === task.unsolicitedEnd) {
+      fail(task, TransportSense.INCORRECT_AMOUNT_OF_DATA);
+      return;
+    }
+  } else {
+    part.dataSN++;
+    part.next += length;
+    if (final !== (part.next === part.end)) {
+      fail(task, TransportSense.INCORRECT_AMOUNT_OF_DATA);
+      return;
+    }
+    if (final) task.solicited.splice(task.solicited.indexOf(part), 1);
+    // Sequences may be filled side by side; what is whole from the start is what counts.
+    task.received = task.solicited.length > 0 ? task.solicited[0]!.next : task.nextR2T;
+  }
+  if (!task.pulling) return;
+  if (task.received >= task.want) {
+    task.pulling = false;
+    connection.session!.pulling.delete(task);
+    task.arrived(task.buffer.length === task.want ? task.buffer : task.buffer.subarray(0, task.want));
+  } else if (!task.unsolicitedOpen) solicit(task);
+}
+
+/** The data is not what was agreed on: the task ends with ABORTED COMMAND, the session goes on (RFC 7143 7.9). */
+function fail(task: ScsiTask, code: number): void {
+  if (task.unit === undefined) {
+    task.refusal = transportError(code).facts; // not submitted yet
+  } else if (task.phase === 'waiting') task.fail(transportError(code));
+}

@@ -1,0 +1,108 @@
+import type { Connection } from './connection.ts';
+import { landDataOut, receiveDataOut } from './data-out.ts';
+import { ProtocolViolation } from './errors.ts';
+import { logout } from './logout.ts';
+import { nopOut } from './nop.ts';
+import { Opcode, common, requestNumbers } from './pdu/header.ts';
+import { RejectReason } from './pdu/reject.ts';
+import { landScsiCommand, receiveScsiCommand } from './scsi-command.ts';
+import { taskManagement } from './task-management.ts';
+
+/** Full feature phase (RFC 7143 4.3): a row for each operation code that an initiator may send. */
+interface Handler {
+  /** May come in a discovery session (RFC 7143 4.3). */
+  readonly discovery?: boolean;
+  /** Comes in CmdSN order unless it is immediate; the order is kept here, before `run`. */
+  readonly ordered?: boolean;
+  /** Sets `framer.into` for the data segment; without it the segment lands in a buffer of its own. */
+  land?(connection: Connection, header: Buffer, ahs: Buffer | undefined, length: number): void;
+  /** `data` is what landed in a buffer of its own. */
+  run(connection: Connection, header: Buffer, data: Buffer, ahs: Buffer | undefined, length: number): void;
+  /** The data segment is not what was sent; the PDU is rejected after this (RFC 7143 7.8). */
+  spoilt?(connection: Connection, header: Buffer, length: number): void;
+}
+
+const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  [
+    Opcode.SCSI_COMMAND,
+    {
+      land: landScsiCommand,
+      run: (connection, header, _data, ahs, length) => receiveScsiCommand(connection, header, ahs, length),
+      spoilt: connection => connection.forgetArriving(),
+    },
+  ],
+  [
+    Opcode.DATA_OUT,
+    {
+      land: (connection, header, _ahs, length) => landDataOut(connection, header, length),
+      run: (connection, header, _data, _ahs, length) => receiveDataOut(connection, header, length, false),
+      spoilt: (connection, header, length) => receiveDataOut(connection, header, length, true),
+    },
+  ],
+  [Opcode.NOP_OUT, { discovery: true, ordered: true, run: nopOut }],
+  [Opcode.TASK_MANAGEMENT_REQUEST, { ordered: true, run: taskManagement }],
+  [
+    Opcode.TEXT_REQUEST,
+    {
+      discovery: true,
+      ordered: true,
+      run: (connection, header, data) => connection.text.request(header, data),
+    },
+  ],
+  [Opcode.LOGOUT_REQUEST, { discovery: true, ordered: true, run: logout }],
+]);
+
+const BY_OPCODE: readonly (Handler | undefined)[] = Array.from({ length: 64 }, (_, opcode) =>
+  HANDLERS.get(opcode),
+);
+const NO_DATA = Buffer.alloc(0);
+
+const handlerOf = (connection: Connection, header: Buffer): Handler | undefined => {
+  const handler = BY_OPCODE[header[0]! & 0x3f];
+  return connection.session!.device === undefined && handler?.discovery !== true ? undefined : handler;
+};
+
+export function landPdu(
+  connection: Connection,
+  header: Buffer,
+  ahs: Buffer | undefined,
+  length: number,
+): void {
+  const handler = handlerOf(connection, header);
+  if (handler?.land !== undefined) handler.land(connection, header, ahs, length);
+  else if (handler !== undefined) {
+    connection.landing = Buffer.allocUnsafe(length);
+    connection.framer.into = connection.landing;
+  }
+}
+
+export function receivePdu(
+  connection: Connection,
+  header: Buffer,
+  ahs: Buffer | undefined,
+  length: number,
+  data: Buffer | undefined,
+  digestFailed: boolean,
+): void {
+  const handler = handlerOf(connection, header);
+  if (handler === undefined) {
+    const known = BY_OPCODE[header[0]! & 0x3f] !== undefined;
+    throw new ProtocolViolation(
+      `opcode ${(header[0]! & 0x3f).toString(16)}h has no place here`,
+      known ? RejectReason.PROTOCOL_ERROR : RejectReason.COMMAND_NOT_SUPPORTED,
+    );
+  }
+  if (digestFailed) {
+    handler.spoilt?.(connection, header, length);
+    throw new ProtocolViolation('data digest error', RejectReason.DATA_DIGEST_ERROR);
+  }
+  if (handler.ordered !== true || common.immediate.get(header)) {
+    handler.run(connection, header, data ?? NO_DATA, ahs, length);
+    return;
+  }
+  const { window } = connection.session!;
+  const cmdSN = requestNumbers.cmdSN.get(header);
+  if (!window.takes(cmdSN)) return; // RFC 7143 4.2.2.1: ignored in silence
+  const kept = Buffer.from(header);
+  window.inOrder(cmdSN, false, () => handler.run(connection, kept, data ?? NO_DATA, ahs, length));
+}

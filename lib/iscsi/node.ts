@@ -1,0 +1,167 @@
+import type { Duplex } from 'node:stream';
+import type { Log } from '../log.ts';
+import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import { Connection, type Endpoint } from './connection.ts';
+import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS } from './limits.ts';
+import type { ChapCredentials } from './login/authentication.ts';
+import { LoginFailure } from './login/failure.ts';
+import type { Login } from './login/login.ts';
+import { ping } from './nop.ts';
+import { NO_TAG } from './pdu/header.ts';
+import { LoginStatus } from './pdu/login.ts';
+import { Session } from './session.ts';
+
+/** A target as the network sees it: its device and who may come in. */
+export interface IscsiTarget {
+  readonly device: TargetDevice;
+  readonly alias?: string;
+  /** Asked of every initiator when there. */
+  readonly chap?: ChapCredentials;
+  /** Patterns of initiator names that may log in; absent: all. */
+  readonly initiators?: readonly string[];
+}
+
+export interface IscsiNodeOptions {
+  readonly targets: readonly IscsiTarget[];
+  readonly log: Log;
+  readonly discoveryChap?: ChapCredentials;
+  /** What SendTargets answers instead of the portals. */
+  readonly advertise?: Endpoint;
+}
+
+const WATCH_MS = 5_000;
+
+/**
+ * The network entity (RFC 7143 4.4): targets, sessions and connections. Any duplex stream becomes a connection by
+ * `handle`; portals do it for sockets.
+ */
+export class IscsiNode {
+  readonly targets: readonly IscsiTarget[];
+  readonly log: Log;
+  readonly discoveryChap: ChapCredentials | undefined;
+  readonly advertise: Endpoint | undefined;
+  /** All portals are one group (RFC 7143 4.4.1). */
+  readonly portalGroupTag = 1;
+  /** Where it listens; filled in by the portals. */
+  readonly portals: Endpoint[] = [];
+
+  readonly #connections = new Set<Connection>();
+  /** Normal sessions by nexus: a login with the same names and ISID takes the place of the old one (RFC 7143 6.3.5). */
+  readonly #byNexus = new Map<string, Session>();
+  readonly #sessions = new Map<number, Session>();
+  #lastTsih = 0;
+  #stopped = false;
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(options: IscsiNodeOptions) {
+    this.targets = options.targets;
+    this.log = options.log;
+    this.discoveryChap = options.discoveryChap;
+    this.advertise = options.advertise;
+    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+    this.#watch.unref();
+  }
+
+  find(name: string): IscsiTarget | undefined {
+    const wanted = name.toLowerCase();
+    return this.targets.find(target => target.device.name === wanted);
+  }
+
+  /** Serves one initiator on `transport` until either end closes it. */
+  handle(transport: Duplex, local?: Endpoint, peer = 'duplex'): void {
+    if (this.#stopped || this.#connections.size >= MOST_CONNECTIONS) {
+      this.log.warn({ peer }, 'connection refused: too many');
+      transport.on('error', () => {});
+      transport.destroy();
+      return;
+    }
+    this.#connections.add(new Connection(this, transport, local, peer));
+  }
+
+  /** The login is done but for its last response: its session comes to be. Throws LoginFailure. */
+  async openSession(login: Login, firstCmdSN: number): Promise<Session> {
+    if (login.tsih !== 0) {
+      // RFC 7143 6.3.1: a connection more for a session that is, or one that is not.
+      const known = this.#sessions.has(login.tsih);
+      throw new LoginFailure(
+        known ? LoginStatus.TOO_MANY_CONNECTIONS : LoginStatus.SESSION_DOES_NOT_EXIST,
+        known ? 'one connection a session' : 'no such session',
+      );
+    }
+    const device = login.target?.device;
+    const isid = login.isid.toString('hex');
+    const port = `0x${this.portalGroupTag.toString(16).padStart(4, '0')}`;
+    const nexus = {
+      id: `${login.initiatorName},i,0x${isid},${device?.name ?? 'discovery'},t,${port}`,
+      initiatorName: login.initiatorName,
+      isid,
+      relativePort: this.portalGroupTag,
+    };
+    if (device !== undefined) {
+      for (let old = this.#byNexus.get(nexus.id); old !== undefined; old = this.#byNexus.get(nexus.id)) {
+        await this.#replace(old);
+      }
+    }
+    if (this.#stopped) throw new LoginFailure(LoginStatus.SERVICE_UNAVAILABLE, 'stopping');
+    const session = new Session(this.#newTsih(), login.parameters, nexus, device, firstCmdSN);
+    this.#sessions.set(session.tsih, session);
+    if (device !== undefined) this.#byNexus.set(nexus.id, session);
+    return session;
+  }
+
+  /** Session reinstatement (RFC 7143 6.3.5): the old one ends first. */
+  async #replace(session: Session): Promise<void> {
+    for (const connection of [...session.connections]) connection.drop('session reinstated');
+    await this.closeSession(session);
+  }
+
+  #newTsih(): number {
+    do this.#lastTsih = (this.#lastTsih % 0xffff) + 1;
+    while (this.#sessions.has(this.#lastTsih));
+    return this.#lastTsih;
+  }
+
+  /** Settles when the session's tasks have stopped and its nexus is gone. */
+  async closeSession(session: Session): Promise<void> {
+    await session.close();
+    this.#sessions.delete(session.tsih);
+    if (this.#byNexus.get(session.nexus.id) === session) this.#byNexus.delete(session.nexus.id);
+  }
+
+  connectionEnded(connection: Connection): void {
+    this.#connections.delete(connection);
+    const { session } = connection;
+    if (session === undefined) return;
+    session.connections.delete(connection);
+    if (session.connections.size === 0) void this.closeSession(session);
+  }
+
+  /** Every session of the target ends, after what is queued has left. */
+  dropTarget(device: TargetDevice): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.session?.device === device) connection.end('target reset');
+    }
+  }
+
+  /** Half-open connections and writes whose data does not come. */
+  #look(): void {
+    const now = performance.now();
+    for (const connection of [...this.#connections]) {
+      const { session } = connection;
+      if (session === undefined) continue;
+      const stalled = [...session.pulling].some(task => now - task.movedAtMs > DATA_OUT_TIMEOUT_MS);
+      const silentMs = now - connection.nowMs;
+      if (stalled) connection.drop('data of a write did not come');
+      else if (silentMs > 2 * SILENCE_MS) connection.drop('the peer fell silent');
+      else if (silentMs > SILENCE_MS && connection.pingTag === NO_TAG) ping(connection);
+    }
+  }
+
+  /** Ends every connection and session. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#watch);
+    for (const connection of [...this.#connections]) connection.drop('stopping');
+    await Promise.all([...this.#sessions.values()].map(session => this.closeSession(session)));
+  }
+}

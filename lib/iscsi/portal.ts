@@ -1,0 +1,52 @@
+import { type Server, type Socket, createServer } from 'node:net';
+import type { Endpoint } from './connection.ts';
+import type { IscsiNode } from './node.ts';
+
+/** A network portal (RFC 7143 4.4.1): an address that listens. */
+export class Portal {
+  readonly #server: Server;
+  readonly #node: IscsiNode;
+  endpoint: Endpoint;
+
+  private constructor(node: IscsiNode, wanted: Endpoint) {
+    this.#node = node;
+    this.endpoint = wanted;
+    // noDelay: a response that waits for the next one is a queue depth of 1 made slow.
+    this.#server = createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket));
+  }
+
+  /** Port 0 picks a free one. Rejects with the system's error when the address cannot be had. */
+  static open(node: IscsiNode, wanted: Endpoint): Promise<Portal> {
+    const portal = new Portal(node, wanted);
+    return new Promise((resolve, reject) => {
+      const server = portal.#server;
+      server.once('error', reject);
+      server.listen({ host: wanted.host, port: wanted.port }, () => {
+        server.off('error', reject);
+        server.on('error', error => node.log.error({ err: error }, 'portal'));
+        const address = server.address();
+        if (address !== null && typeof address === 'object') {
+          portal.endpoint = { host: wanted.host, port: address.port };
+        }
+        node.portals.push(portal.endpoint);
+        resolve(portal);
+      });
+    });
+  }
+
+  #accept(socket: Socket): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+    const local =
+      localAddress === undefined || localPort === undefined
+        ? undefined
+        : { host: localAddress.replace(/^::ffff:/, ''), port: localPort };
+    this.#node.handle(socket, local, `${remoteAddress ?? 'gone'}:${remotePort ?? 0}`);
+  }
+
+  /** No more connections; those that are there are the node's to end. */
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      this.#server.close(() => resolve());
+    });
+  }
+}

@@ -1,0 +1,202 @@
+import { encodeFixed } from '../scsi-cmds/sense.ts';
+import type { Nexus } from '../scsi-cmds/nexus.ts';
+import { Status } from '../scsi-cmds/status.ts';
+import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import type { Carrier, Task } from '../scsi-cmds/task.ts';
+import { CommandWindow } from './command-window.ts';
+import type { Connection } from './connection.ts';
+import { respond } from './data-in.ts';
+import { pull } from './data-out.ts';
+import { QUEUE_DEPTH, SESSION_PAYLOAD_BYTES } from './limits.ts';
+import type { Parameters } from './login/keys.ts';
+import { NO_TAG } from './pdu/header.ts';
+import { ScsiTask } from './scsi-task.ts';
+
+const TASKS_KEPT = QUEUE_DEPTH + 16;
+/** What a command without data is charged: its task and its response. */
+const LEAST_CREDIT = 1024;
+
+/**
+ * One session (RFC 7143 4.3): commands in CmdSN order, their tasks by ITT, the credit for their payload. With `device`
+ * it is a normal session and one I_T nexus; without, a discovery session.
+ */
+export class Session implements Carrier {
+  readonly tsih: number;
+  readonly parameters: Parameters;
+  readonly nexus: Nexus;
+  readonly device: TargetDevice | undefined;
+  readonly window: CommandWindow;
+  readonly connections = new Set<Connection>();
+  /** Tasks that have no response yet, by ITT. */
+  readonly tasks = new Map<number, ScsiTask>();
+  /** Tasks that wait for data-out; looked at when it does not come. */
+  readonly pulling = new Set<ScsiTask>();
+  /** Immediate commands under way. */
+  immediates = 0;
+  /** Settles when the last task has stopped and the nexus is gone. */
+  readonly closed: Promise<void>;
+
+  #resolveClosed!: () => void;
+  #closing = false;
+  #lastTag = 0;
+  #payloadBytes = 0;
+  /** Commands that wait for payload credit; those behind them wait too, so that order is kept. */
+  readonly #held: ScsiTask[] = [];
+  readonly #idle: ScsiTask[] = [];
+
+  constructor(
+    tsih: number,
+    parameters: Parameters,
+    nexus: Nexus,
+    device: TargetDevice | undefined,
+    firstCmdSN: number,
+  ) {
+    this.tsih = tsih;
+    this.parameters = parameters;
+    this.nexus = nexus;
+    this.device = device;
+    this.window = new CommandWindow(firstCmdSN, QUEUE_DEPTH);
+    this.closed = new Promise(resolve => {
+      this.#resolveClosed = resolve;
+    });
+    device?.attach(nexus);
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  newTask(): ScsiTask {
+    return this.#idle.pop() ?? new ScsiTask(this);
+  }
+
+  newTransferTag(): number {
+    this.#lastTag = (this.#lastTag + 1) >>> 0;
+    if (this.#lastTag === NO_TAG) this.#lastTag = 1;
+    return this.#lastTag;
+  }
+
+  /** A command in CmdSN order. It starts when there is credit for its payload. */
+  admit(task: ScsiTask): void {
+    if (this.#closing) {
+      this.#discard(task);
+      return;
+    }
+    if (task.refusal !== undefined) {
+      this.#charge(task, LEAST_CREDIT);
+      task.status = Status.CHECK_CONDITION;
+      task.sense = encodeFixed(task.refusal);
+      this.#answer(task);
+      return;
+    }
+    const credit = Math.max(
+      LEAST_CREDIT,
+      Math.min(Math.max(task.expectedIn, task.expectedOut), SESSION_PAYLOAD_BYTES / 4),
+    );
+    task.credit = credit;
+    if (this.#held.length > 0 || !this.affords(credit)) this.#held.push(task);
+    else this.#start(task);
+  }
+
+  /** There is credit for so many payload bytes more. */
+  affords(credit: number): boolean {
+    return this.#payloadBytes === 0 || this.#payloadBytes + credit <= SESSION_PAYLOAD_BYTES;
+  }
+
+  #charge(task: ScsiTask, credit: number): void {
+    task.credit = credit;
+    this.#payloadBytes += credit;
+  }
+
+  #start(task: ScsiTask): void {
+    this.#charge(task, task.credit);
+    this.device!.submit(task);
+  }
+
+  // Carrier
+
+  pull(task: Task): void {
+    pull(task as ScsiTask);
+  }
+
+  ended(task: Task): void {
+    const mine = task as ScsiTask;
+    if (task.aborted || this.#closing) {
+      this.tasks.delete(mine.tag);
+      this.#giveBack(mine);
+      this.#discard(mine);
+    } else this.#answer(mine);
+  }
+
+  #answer(task: ScsiTask): void {
+    this.tasks.delete(task.tag);
+    this.#giveBack(task); // before the response, so that it announces the room
+    respond(task, () => this.#sent(task));
+  }
+
+  #giveBack(task: ScsiTask): void {
+    if (task.immediate) this.immediates--;
+    else this.window.release();
+  }
+
+  /** The transport has let go of the response: buffers are free and another command may have the credit. */
+  #sent(task: ScsiTask): void {
+    this.#discard(task);
+    const held = this.#held;
+    while (held.length > 0 && this.affords(held[0]!.credit)) this.#start(held.shift()!);
+  }
+
+  #discard(task: ScsiTask): void {
+    if (task.pulling) this.pulling.delete(task);
+    this.#payloadBytes -= task.credit;
+    task.credit = 0;
+    task.release();
+    if (this.#idle.length < TASKS_KEPT) this.#idle.push(task);
+  }
+
+  /** Stops a task wherever it is; `done` when it has stopped. It gets no response. */
+  abort(task: ScsiTask, done: () => void): void {
+    const at = this.#held.indexOf(task);
+    if (at >= 0) {
+      this.#held.splice(at, 1);
+      task.credit = 0;
+      this.tasks.delete(task.tag);
+      this.#giveBack(task);
+      this.#discard(task);
+      done();
+      return;
+    }
+    if (task.unit === undefined) {
+      done();
+      return;
+    }
+    task.unit.abort(each => each === task, done);
+  }
+
+  /** Those of the session's tasks that address `lun` and have not been submitted are dropped. */
+  dropHeld(lun: number): void {
+    for (const task of this.#held.filter(each => each.lun === lun)) this.abort(task, () => {});
+  }
+
+  /**
+   * Ends the session: tasks stop without response, then the nexus is gone. Connections are the caller's to close.
+   */
+  close(): Promise<void> {
+    if (this.#closing) return this.closed;
+    this.#closing = true;
+    for (const task of this.#held.splice(0)) {
+      task.credit = 0;
+      this.tasks.delete(task.tag);
+      this.#discard(task);
+    }
+    const { device } = this;
+    if (device === undefined) this.#resolveClosed();
+    else {
+      device.abortNexus(this.nexus, () => {
+        device.detach(this.nexus);
+        this.#resolveClosed();
+      });
+    }
+    return this.closed;
+  }
+}
