@@ -36,8 +36,11 @@ export function crc32cScript(bytes: Uint8Array, seed = 0): number {
   let crc = ~seed;
   let at = 0;
   for (; at + 16 <= length; at += 16) {
-    // What waits for the slice before comes last: the other twelve look-ups overlap with that wait.
     crc =
+      t[3840 + ((crc ^ bytes[at]!) & 0xff)]! ^
+      t[3584 + (((crc >>> 8) ^ bytes[at + 1]!) & 0xff)]! ^
+      t[3328 + (((crc >>> 16) ^ bytes[at + 2]!) & 0xff)]! ^
+      t[3072 + ((crc >>> 24) ^ bytes[at + 3]!)]! ^
       t[2816 + bytes[at + 4]!]! ^
       t[2560 + bytes[at + 5]!]! ^
       t[2304 + bytes[at + 6]!]! ^
@@ -49,11 +52,7 @@ export function crc32cScript(bytes: Uint8Array, seed = 0): number {
       t[768 + bytes[at + 12]!]! ^
       t[512 + bytes[at + 13]!]! ^
       t[256 + bytes[at + 14]!]! ^
-      t[bytes[at + 15]!]! ^
-      t[3840 + ((crc ^ bytes[at]!) & 0xff)]! ^
-      t[3584 + (((crc >>> 8) ^ bytes[at + 1]!) & 0xff)]! ^
-      t[3328 + (((crc >>> 16) ^ bytes[at + 2]!) & 0xff)]! ^
-      t[3072 + ((crc >>> 24) ^ bytes[at + 3]!)]!;
+      t[bytes[at + 15]!]!;
   }
   for (; at < length; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;
@@ -111,10 +110,9 @@ const until = (condition: number[], body: number[]): number[] => {
 /** Table `slice` at byte `byte` of the word in `local`; entries are words, so the byte is taken times four. */
 const lookUp = (slice: number, local: number, byte: number): number[] => [
   ...get(local),
-  ...(byte === 0 ? [...constant(2), ...SHIFT_LEFT] : [...constant(byte * 8 - 2), ...SHIFT_RIGHT]),
-  ...constant(0x3fc),
-  ...AND,
-  ...load(slice * 1024),
+  ...(byte === 0 ? [] : [...constant(byte * 8), ...SHIFT_RIGHT]),
+  ...(byte === 3 ? [] : [...constant(0xff), ...AND]),
+  ...[...constant(2), ...SHIFT_LEFT, ...load(slice * 1024)],
 ];
 
 function sixteenBytes(): number[] {

@@ -45,6 +45,8 @@ export abstract class LogicalUnit {
   readonly reservations: Reservations = new Reservations(this);
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
+  /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
+  resets = 0;
   /** Set when the unit is put into a device. */
   device: TargetDevice | undefined;
   lun = -1;
@@ -88,7 +90,7 @@ export abstract class LogicalUnit {
   #admit(task: Task): void {
     const row = this.commands.find(task.cdb);
     const known = typeof row === 'object' ? row : undefined;
-    if (this.attentions.any && known?.passesAttention !== true) {
+    if (this.attentions.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
       const attention = this.attentions.take(task.nexus.id);
       if (attention !== undefined) throw attention;
     }
@@ -236,6 +238,7 @@ export abstract class LogicalUnit {
     this.abort(
       () => true,
       () => {
+        this.resets++;
         this.reservations.reset();
         this.onReset();
         this.attention(Attention.RESET);

@@ -8,4 +8,9 @@ export interface Nexus {
   readonly isid: string;
   /** RELATIVE TARGET PORT IDENTIFIER of the port it came in by. */
   readonly relativePort: number;
+  /**
+   * Set on the copy manager's copy of a nexus: the id and with it the rights of the nexus that asked for the copy, but
+   * none of its unit attentions, which are for the initiator to meet.
+   */
+  readonly thirdParty?: true;
 }

@@ -10,6 +10,8 @@ export class TargetDevice {
   /** iSCSI target name. */
   readonly name: string;
   readonly nexuses = new Set<Nexus>();
+  /** RELATIVE TARGET PORT IDENTIFIERs of its ports, what nexuses come in by; for REPORT TARGET PORT GROUPS. */
+  relativePorts: readonly number[] = [1];
   readonly #units = new Map<number, LogicalUnit>();
   readonly #absent: LogicalUnit;
 

@@ -41,6 +41,14 @@ export class UnitAttentions {
     return unitAttention(code);
   }
 
+  /** One that is no longer so, or that was told another way. */
+  clear(nexusId: string, code: number): void {
+    const left = this.#pending.get(nexusId)?.filter(pending => pending !== code);
+    if (left === undefined) return;
+    if (left.length === 0) this.#pending.delete(nexusId);
+    else this.#pending.set(nexusId, left);
+  }
+
   forget(nexusId: string): void {
     this.#pending.delete(nexusId);
   }

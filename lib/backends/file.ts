@@ -1,0 +1,268 @@
+import { close, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { MaybePromise } from '../bytes/maybe-promise.ts';
+import { syncDirectory } from '../state/directory.ts';
+import type { Lock } from '../state/lock-file.ts';
+import type { BlockBackend, Extent } from './block-backend.ts';
+import { FileChannel } from './file-channel.ts';
+import { Flusher } from './flusher.ts';
+import { MapFile } from './map-file.ts';
+import { MediumError } from './medium-error.ts';
+import { companion, findMedium, lockMedium, pathError } from './medium-path.ts';
+import type { MediumPath } from './medium-path.ts';
+
+export interface DiskFileOptions {
+  readonly path: string;
+  /** Size of a new file, which is made sparse. An existing file keeps its own, and another one here is an error. */
+  readonly bytes?: number;
+  /** 512 unless told. */
+  readonly blockSize?: number;
+  /** The file is never written, has no map and counts as wholly mapped; other readers may have it open too. */
+  readonly readOnly?: boolean;
+  /** Where the allocation map is kept; beside the file unless told. */
+  readonly stateDir?: string;
+}
+
+/** A disk in a file. Rejects with one sentence that names the file when it cannot be used. */
+export async function openDiskFile(options: DiskFileOptions): Promise<BlockBackend> {
+  const { path, readOnly = false, stateDir } = options;
+  const medium = await findMedium(path);
+  const bytes = plannedBytes(medium, options);
+  const lock = await lockMedium(medium, readOnly, stateDir);
+  try {
+    return await open(medium, options, bytes, lock);
+  } catch (error) {
+    lock.release();
+    throw pathError(path, error);
+  }
+}
+
+/** The size that the medium will have, or an error that says why it cannot have it. */
+function plannedBytes(
+  { stats }: MediumPath,
+  { path, bytes, blockSize = 512, readOnly }: DiskFileOptions,
+): number {
+  if (stats === undefined && readOnly === true) throw new Error(`${path} does not exist`);
+  if (stats === undefined && bytes === undefined)
+    throw new Error(`${path} does not exist, and no size is given to make it`);
+  if (stats !== undefined && bytes !== undefined && bytes !== stats.size) {
+    throw new Error(`${path} has ${stats.size} bytes, not the ${bytes} that are asked for`);
+  }
+  const planned = stats?.size ?? bytes ?? 0;
+  if (planned <= 0) throw new Error(`${path} is empty`);
+  if (planned % blockSize !== 0) {
+    throw new Error(`${path} has ${planned} bytes, which is not a whole number of ${blockSize}-byte blocks`);
+  }
+  return planned;
+}
+
+async function open(
+  medium: MediumPath,
+  options: DiskFileOptions,
+  bytes: number,
+  lock: Lock,
+): Promise<FileDisk> {
+  const { blockSize = 512, readOnly = false, stateDir } = options;
+  if (stateDir !== undefined && !readOnly) await mkdir(stateDir, { recursive: true });
+  const fresh = medium.stats === undefined;
+  const file = fresh ? create(medium.real, bytes) : openSync(medium.real, readOnly ? 'r' : 'r+');
+  try {
+    const image = fstatSync(file, { bigint: true });
+    lock.identify(image.dev, image.ino);
+    if (Number(image.size) !== bytes) throw new Error(`${options.path} changes while it is being opened`);
+    const map = readOnly
+      ? undefined
+      : await MapFile.open({ path: companion(medium, 'map', stateDir), image, blockSize, fresh });
+    return new FileDisk({
+      file,
+      bytes,
+      blockSize,
+      map,
+      lock,
+      newIn: fresh ? dirname(medium.real) : undefined,
+    });
+  } catch (error) {
+    await promisify(close)(file);
+    if (fresh) unlinkSync(medium.real);
+    throw error;
+  }
+}
+
+function create(path: string, bytes: number): number {
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644);
+  try {
+    ftruncateSync(file, bytes);
+    return file;
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  }
+}
+
+/** Zeros are written in pieces of this size, with a turn of the event loop between them. */
+const PIECE_BYTES = 1024 * 1024;
+let zeros: Buffer | undefined;
+/** Where unmapping reads before it writes. */
+let scratch: Buffer | undefined;
+
+interface Range {
+  readonly offset: number;
+  readonly end: number;
+  readonly written: Promise<void>;
+}
+
+interface Parts {
+  readonly file: number;
+  readonly bytes: number;
+  readonly blockSize: number;
+  /** Undefined for a read-only disk. */
+  readonly map: MapFile | undefined;
+  readonly lock: Lock;
+  /** The directory in which the file has just been made. */
+  readonly newIn: string | undefined;
+}
+
+class FileDisk implements BlockBackend {
+  readonly bytes: number;
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  readonly #channel: FileChannel;
+  readonly #map: MapFile | undefined;
+  readonly #lock: Lock;
+  readonly #flusher = new Flusher(() => this.#sync());
+  /** Writes in the thread pool. */
+  readonly #writing = new Set<Range>();
+  /** Changes answered, and how many of them a flush has covered; the file may come with some of an earlier process. */
+  #changes = 1;
+  #flushed = 0;
+  #newIn: string | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ file, bytes, blockSize, map, lock, newIn }: Parts) {
+    this.bytes = bytes;
+    this.blockSize = blockSize;
+    this.readOnly = map === undefined;
+    this.#channel = new FileChannel(file);
+    this.#map = map;
+    this.#lock = lock;
+    this.#newIn = newIn;
+  }
+
+  get mappedBytes(): number {
+    return this.#map === undefined ? this.bytes : this.#map.map.mappedBlocks * this.blockSize;
+  }
+
+  read(into: Buffer, offset: number): MaybePromise<void> {
+    return this.#channel.read(into, offset);
+  }
+
+  /** Marked before it is written, so that no moment of kill -9 leaves a block written and not marked. */
+  write(from: Buffer, offset: number): MaybePromise<void> {
+    this.#writable(offset).map.mark(offset / this.blockSize, from.length / this.blockSize);
+    const later = this.#channel.write(from, offset);
+    if (later === undefined) {
+      this.#changes++;
+      return undefined;
+    }
+    return this.#track(later, offset, from.length);
+  }
+
+  #writable(offset: number): MapFile {
+    if (this.#closing !== undefined) throw new MediumError('io', offset, 'the medium is closed');
+    if (this.#map === undefined) throw new MediumError('write-protected', offset, 'the medium is read-only');
+    return this.#map;
+  }
+
+  #track(later: Promise<void>, offset: number, length: number): Promise<void> {
+    const written = later.finally(() => {
+      this.#changes++;
+      this.#writing.delete(range);
+    });
+    const range: Range = { offset, end: offset + length, written };
+    this.#writing.add(range);
+    return written;
+  }
+
+  flush(): MaybePromise<void> {
+    if (this.readOnly || this.#changes === this.#flushed) return undefined;
+    return this.#flusher.flush();
+  }
+
+  async #sync(): Promise<void> {
+    const changes = this.#changes;
+    await this.#channel.syncData();
+    await this.#map?.flush();
+    if (this.#newIn !== undefined) {
+      await syncDirectory(this.#newIn);
+      this.#newIn = undefined;
+    }
+    this.#flushed = changes;
+  }
+
+  /**
+   * Piece by piece: zeros, then the bits, in one turn of the event loop. A write to the same place comes wholly before
+   * such a piece or wholly after it; one that is in the thread pool is waited for.
+   */
+  async unmap(offset: number, length: number): Promise<void> {
+    const end = offset + length;
+    while (offset < end) {
+      const { map } = this.#writable(offset);
+      const run = map.run(offset / this.blockSize, (end - offset) / this.blockSize);
+      const bytes = run.mapped
+        ? Math.min(run.blocks * this.blockSize, PIECE_BYTES)
+        : run.blocks * this.blockSize;
+      if (run.mapped) {
+        const busy = this.#writeWithin(offset, offset + bytes);
+        if (busy !== undefined) {
+          await busy.written.catch(() => undefined);
+          continue;
+        }
+        this.#zero(offset, bytes);
+        map.clear(offset / this.blockSize, bytes / this.blockSize);
+        this.#changes++;
+      }
+      offset += bytes;
+      if (offset < end) await nextTurn();
+    }
+  }
+
+  #writeWithin(offset: number, end: number): Range | undefined {
+    for (const range of this.#writing) if (range.offset < end && offset < range.end) return range;
+    return undefined;
+  }
+
+  /** In a foreign image much of what counts as mapped may be holes: zeros stay as they are, and holes stay holes. */
+  #zero(offset: number, length: number): void {
+    zeros ??= Buffer.alloc(PIECE_BYTES);
+    if (this.#map?.map.beganMapped === true) {
+      scratch ??= Buffer.alloc(PIECE_BYTES);
+      const there = scratch.subarray(0, length);
+      this.#channel.readNow(there, offset);
+      if (there.compare(zeros, 0, length) === 0) return;
+    }
+    this.#channel.writeNow(zeros.subarray(0, length), offset);
+  }
+
+  extent(offset: number, length: number): Extent {
+    if (this.#map === undefined) return { mapped: true, bytes: length };
+    const run = this.#map.map.run(offset / this.blockSize, length / this.blockSize);
+    return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#flusher.settled();
+      await this.#channel.close(file => this.#map?.close(fstatSync(file, { bigint: true })));
+    } finally {
+      this.#lock.release();
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import { AllocationMap, MemoryPages } from './allocation-map.ts';
+import type { BlockBackend, Extent } from './block-backend.ts';
+import { MediumError } from './medium-error.ts';
+
+export interface MemoryDiskOptions {
+  /** Size of the medium; a multiple of `blockSize`. */
+  readonly bytes: number;
+  /** 512 unless told. */
+  readonly blockSize?: number;
+  /** An initiator may not write it. */
+  readonly readOnly?: boolean;
+}
+
+/** What is allocated at a time, when it is first written. */
+const SLAB_BYTES = 256 * 1024;
+/** 1 PiB: the map's directory is then 64 MiB of untouched memory. */
+export const MEMORY_LIMIT_BYTES = 2 ** 50;
+
+/** A sparse disk in memory: ten tebibytes cost nothing until they are written. */
+export function memoryDisk({ bytes, blockSize = 512, readOnly = false }: MemoryDiskOptions): BlockBackend {
+  if (bytes <= 0 || bytes > MEMORY_LIMIT_BYTES) {
+    throw new RangeError(`a memory disk of ${bytes} bytes: 1 to ${MEMORY_LIMIT_BYTES} are possible`);
+  }
+  if (bytes % blockSize !== 0) {
+    throw new RangeError(`a memory disk of ${bytes} bytes is not a whole number of ${blockSize}-byte blocks`);
+  }
+  return new MemoryDisk(bytes, blockSize, readOnly);
+}
+
+class MemoryDisk implements BlockBackend {
+  readonly bytes: number;
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  readonly #map: AllocationMap;
+  readonly #slabs = new Map<number, Buffer>();
+
+  constructor(bytes: number, blockSize: number, readOnly: boolean) {
+    this.readOnly = readOnly;
+    this.bytes = bytes;
+    this.blockSize = blockSize;
+    const blocks = bytes / blockSize;
+    this.#map = new AllocationMap(blocks, false, new MemoryPages(blocks), 0);
+  }
+
+  get mappedBytes(): number {
+    return this.#map.mappedBlocks * this.blockSize;
+  }
+
+  read(into: Buffer, offset: number): void {
+    for (let done = 0; done < into.length;) {
+      const index = Math.floor((offset + done) / SLAB_BYTES);
+      const at = offset + done - index * SLAB_BYTES;
+      const length = Math.min(SLAB_BYTES - at, into.length - done);
+      const slab = this.#slabs.get(index);
+      if (slab === undefined) into.fill(0, done, done + length);
+      else slab.copy(into, done, at, at + length);
+      done += length;
+    }
+  }
+
+  write(from: Buffer, offset: number): void {
+    this.#map.mark(offset / this.blockSize, from.length / this.blockSize);
+    for (let done = 0; done < from.length;) {
+      const index = Math.floor((offset + done) / SLAB_BYTES);
+      const at = offset + done - index * SLAB_BYTES;
+      const length = Math.min(SLAB_BYTES - at, from.length - done);
+      from.copy(this.#slab(index), at, done, done + length);
+      done += length;
+    }
+  }
+
+  #slab(index: number): Buffer {
+    let slab = this.#slabs.get(index);
+    if (slab !== undefined) return slab;
+    try {
+      slab = Buffer.alloc(Math.min(SLAB_BYTES, this.bytes - index * SLAB_BYTES));
+    } catch (error) {
+      throw new MediumError('no-space', index * SLAB_BYTES, 'the memory for a disk has run out', error);
+    }
+    this.#slabs.set(index, slab);
+    return slab;
+  }
+
+  flush(): void {}
+
+  unmap(offset: number, length: number): void {
+    const end = offset + length;
+    while (offset < end) {
+      const { mapped, bytes } = this.extent(offset, end - offset);
+      if (mapped) this.#free(offset, bytes);
+      offset += bytes;
+    }
+  }
+
+  /** Zeros a mapped run and lets go of slabs in which nothing is left. */
+  #free(offset: number, length: number): void {
+    this.#map.clear(offset / this.blockSize, length / this.blockSize);
+    const end = offset + length;
+    for (let index = Math.floor(offset / SLAB_BYTES); index * SLAB_BYTES < end; index++) {
+      const slab = this.#slabs.get(index);
+      if (slab === undefined) continue;
+      const start = index * SLAB_BYTES;
+      if (this.#isUnmapped(start, slab.length)) this.#slabs.delete(index);
+      else slab.fill(0, Math.max(offset - start, 0), Math.min(end - start, slab.length));
+    }
+  }
+
+  #isUnmapped(offset: number, length: number): boolean {
+    const { mapped, bytes } = this.extent(offset, length);
+    return !mapped && bytes === length;
+  }
+
+  extent(offset: number, length: number): Extent {
+    const run = this.#map.run(offset / this.blockSize, length / this.blockSize);
+    return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+  }
+
+  close(): void {
+    this.#slabs.clear();
+  }
+}

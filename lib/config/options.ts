@@ -1,0 +1,102 @@
+import type { Log } from '../log.ts';
+
+/** What a San is made of, as people write it: in the API, and without `log` in the configuration file. */
+export interface SanOptions extends TargetOptions {
+  /** Where to listen: `HOST:PORT`, port 0 for a free one. Default: 127.0.0.1 and port 3260. */
+  portals?: string[];
+  /** What SendTargets answers instead of the address that the connection came in by; without a port, the portal's own. */
+  advertise?: string;
+  /** Directory for what must survive a restart and does not lie in the media. */
+  state?: string;
+  /** More targets. Each is an address space of its own: a copy sent to one names no LUN of another. */
+  targets?: TargetOptions[];
+  /** What a discovery session must know. */
+  discoveryChap?: ChapOptions;
+  log?: Log;
+}
+
+export interface TargetOptions {
+  /** Default: iqn.2026-01.io.sanlet:san */
+  iqn?: string;
+  disks?: DiskOptions[];
+  tapes?: TapeOptions[];
+  chap?: ChapOptions;
+  /** Names of the initiators that may log in, `*` standing for any characters. Default: all. */
+  initiators?: string[];
+}
+
+export interface DiskOptions {
+  /** Letters, digits, `.`, `_` and `-`. The identity of the unit comes from it: keep it, and the disk stays the same one. */
+  name: string;
+  /** The file that holds it. */
+  path?: string;
+  /** In memory instead, gone when the process ends; `true` for 64 MiB, or its size. */
+  memory?: boolean | string | number;
+  /** `64M`, `64MiB` or bytes. A file that does not exist is made this large; one that does has its own size. */
+  size?: string | number;
+  /** Logical block length. Default 512. */
+  block?: 512 | 4096;
+  /** Read only. */
+  ro?: boolean;
+  /** A removable medium, which initiators may eject. */
+  removable?: boolean;
+  /** Default: the lowest free one, disks first. */
+  lun?: number;
+}
+
+export interface TapeOptions {
+  name: string;
+  /** The cartridge: a file, made when it does not exist. */
+  path?: string;
+  /** In memory instead; `true` for no limit, or its capacity. */
+  memory?: boolean | string | number;
+  /** Capacity of the cartridge. Default: no limit. */
+  size?: string | number;
+  /** Write protected. */
+  ro?: boolean;
+  lun?: number;
+}
+
+export interface ChapOptions {
+  user: string;
+  secret: string;
+  /** What the target proves itself with to the initiator. */
+  mutual?: { user: string; secret: string };
+}
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The same, checked and with every default in its place. */
+export interface ResolvedSan {
+  readonly portals: readonly Endpoint[];
+  /** Port 0 stands for the port of the portal. */
+  readonly advertise: Endpoint | undefined;
+  readonly state: string | undefined;
+  readonly targets: readonly ResolvedTarget[];
+  readonly discoveryChap: ChapOptions | undefined;
+}
+
+export interface ResolvedTarget {
+  readonly iqn: string;
+  /** By LUN, ascending. */
+  readonly units: readonly ResolvedUnit[];
+  readonly chap: ChapOptions | undefined;
+  readonly initiators: readonly string[] | undefined;
+}
+
+export interface ResolvedUnit {
+  readonly lun: number;
+  readonly type: 'disk' | 'tape';
+  readonly name: string;
+  /** Absent: in memory. */
+  readonly path: string | undefined;
+  /** A disk's size, or undefined for a file that has its own; a tape's capacity, or undefined for no limit. */
+  readonly bytes: number | undefined;
+  /** 0 for a tape. */
+  readonly blockSize: number;
+  readonly readOnly: boolean;
+  readonly removable: boolean;
+}

@@ -1,0 +1,249 @@
+import { MAX_LUN } from '../scsi-cmds/lun.ts';
+import { formatSize, parseSize, SIZE_FORMS } from '../sizes.ts';
+import { ConfigError, type ConfigPath } from './config-error.ts';
+import { DEFAULT_IQN, parseIscsiName } from './iscsi-name.ts';
+import type {
+  ChapOptions,
+  DiskOptions,
+  Endpoint,
+  ResolvedSan,
+  ResolvedTarget,
+  ResolvedUnit,
+  SanOptions,
+  TapeOptions,
+  TargetOptions,
+} from './options.ts';
+import { DEFAULT_PORTAL, parsePortal } from './portal.ts';
+import { checkShape } from './shape.ts';
+
+/** What `memory: true` makes of a disk. */
+const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
+const LONGEST_UNIT_NAME = 64;
+/** Enough for every portal of a machine, and for a target a tenant. */
+const MOST_PORTALS = 64;
+const MOST_TARGETS = 1024;
+
+/**
+ * Everything parsed, every default in its place, every LUN assigned. Looks at no file. Throws ConfigError for the first
+ * thing that is wrong.
+ */
+export function resolveOptions(options: SanOptions): ResolvedSan {
+  const { log: _, ...plain } = options;
+  const { portals, advertise, state, targets, discoveryChap, ...first } = checkShape(plain);
+  return {
+    portals: resolvePortals(portals),
+    advertise: advertise === undefined ? undefined : endpoint(advertise, ['advertise'], 0),
+    state,
+    targets: resolveTargets(first, targets ?? []),
+    discoveryChap: discoveryChap === undefined ? undefined : resolveChap(discoveryChap, ['discoveryChap']),
+  };
+}
+
+function endpoint(text: string, path: ConfigPath, defaultPort?: number): Endpoint {
+  const parsed = parsePortal(text, defaultPort);
+  if (typeof parsed === 'string') throw new ConfigError(path, parsed);
+  return parsed;
+}
+
+function resolvePortals(portals: readonly string[] | undefined): Endpoint[] {
+  if (portals === undefined || portals.length === 0) return [DEFAULT_PORTAL];
+  if (portals.length > MOST_PORTALS) throw new ConfigError(['portals'], `at most ${MOST_PORTALS} portals`);
+  const resolved = portals.map((text, i) => endpoint(text, ['portals', i]));
+  resolved.forEach(({ host, port }, i) => {
+    if (port !== 0 && resolved.findIndex(other => other.host === host && other.port === port) < i) {
+      throw new ConfigError(['portals', i], `${portals[i]} is there twice; name each portal once`);
+    }
+  });
+  return resolved;
+}
+
+function resolveTargets(first: TargetOptions, others: readonly TargetOptions[]): ResolvedTarget[] {
+  const written: { options: TargetOptions; path: ConfigPath }[] = others.map((options, i) => ({
+    options,
+    path: ['targets', i],
+  }));
+  if (written.length === 0 || Object.values(first).some(value => value !== undefined)) {
+    written.unshift({ options: first, path: [] });
+  }
+  if (written.length > MOST_TARGETS) throw new ConfigError(['targets'], `at most ${MOST_TARGETS} targets`);
+  const names = new Set<string>();
+  const media = new Media();
+  const resolved = written.map(({ options, path }) => resolveTarget(options, path, names, media));
+  if (resolved.every(target => target.units.length === 0)) {
+    throw new ConfigError([], 'there is nothing to serve: give at least one disk or tape');
+  }
+  return resolved;
+}
+
+/** Which file holds which unit: a file in two places would be changed behind the back of one. */
+class Media {
+  readonly #byPath = new Map<string, { name: string; readOnly: boolean }>();
+
+  claim(unit: ResolvedUnit, path: ConfigPath): void {
+    if (unit.path === undefined) return;
+    const other = this.#byPath.get(unit.path);
+    if (other !== undefined && !(other.readOnly && unit.readOnly)) {
+      throw new ConfigError(
+        [...path, 'path'],
+        `${unit.path} holds ${other.name} already; give ${unit.name} a file of its own`,
+      );
+    }
+    this.#byPath.set(unit.path, unit);
+  }
+}
+
+function resolveTarget(
+  options: TargetOptions,
+  path: ConfigPath,
+  names: Set<string>,
+  media: Media,
+): ResolvedTarget {
+  const parsed = parseIscsiName(options.iqn ?? DEFAULT_IQN);
+  if (typeof parsed === 'string') throw new ConfigError([...path, 'iqn'], parsed);
+  const iqn = parsed.name;
+  if (names.has(iqn)) {
+    throw new ConfigError(
+      [...path, 'iqn'],
+      `there is a target ${iqn} already; give each target an iqn of its own`,
+    );
+  }
+  names.add(iqn);
+  const written = [
+    ...(options.disks ?? []).map((disk, i) => ({
+      type: 'disk' as const,
+      options: disk,
+      path: [...path, 'disks', i],
+    })),
+    ...(options.tapes ?? []).map((tape, i) => ({
+      type: 'tape' as const,
+      options: tape,
+      path: [...path, 'tapes', i],
+    })),
+  ];
+  const luns = assignLuns(written);
+  const taken = new Set<string>();
+  const units = written.map((unit, i) => {
+    const resolved = resolveUnit(unit.type, unit.options, luns[i]!, unit.path);
+    if (taken.has(resolved.name)) {
+      throw new ConfigError(
+        [...unit.path, 'name'],
+        `there is a ${resolved.name} in this target already; name each unit differently`,
+      );
+    }
+    taken.add(resolved.name);
+    media.claim(resolved, unit.path);
+    return resolved;
+  });
+  return {
+    iqn,
+    units: units.sort((a, b) => a.lun - b.lun),
+    chap: options.chap === undefined ? undefined : resolveChap(options.chap, [...path, 'chap']),
+    initiators: options.initiators?.map(name => name.normalize('NFKC').toLowerCase()),
+  };
+}
+
+/** The given ones stand; the others get the lowest free numbers in order. */
+function assignLuns(units: readonly { options: DiskOptions | TapeOptions; path: ConfigPath }[]): number[] {
+  const given = new Map<number, string>();
+  for (const { options, path } of units) {
+    if (options.lun === undefined) continue;
+    if (!Number.isInteger(options.lun) || options.lun < 0 || options.lun > MAX_LUN) {
+      throw new ConfigError(
+        [...path, 'lun'],
+        `must be a whole number from 0 to ${MAX_LUN}, not ${options.lun}`,
+      );
+    }
+    const other = given.get(options.lun);
+    if (other !== undefined) {
+      throw new ConfigError(
+        [...path, 'lun'],
+        `LUN ${options.lun} is ${other} already; give each unit a number of its own`,
+      );
+    }
+    given.set(options.lun, options.name);
+  }
+  let next = 0;
+  return units.map(({ options, path }) => {
+    if (options.lun !== undefined) return options.lun;
+    while (given.has(next)) next++;
+    if (next > MAX_LUN) throw new ConfigError(path, `a target has at most ${MAX_LUN + 1} LUNs`);
+    return next++;
+  });
+}
+
+function resolveUnit(
+  type: ResolvedUnit['type'],
+  options: DiskOptions & TapeOptions,
+  lun: number,
+  path: ConfigPath,
+): ResolvedUnit {
+  const { name } = options;
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) || name.length > LONGEST_UNIT_NAME) {
+    throw new ConfigError(
+      [...path, 'name'],
+      `${JSON.stringify(name)} is no name: up to ${LONGEST_UNIT_NAME} letters, digits, dots, dashes and underscores, a letter or digit first`,
+    );
+  }
+  const inMemory = options.memory !== undefined && options.memory !== false;
+  if (inMemory && options.path !== undefined) {
+    throw new ConfigError(
+      [...path, 'memory'],
+      `${name} cannot lie in memory and in a file; leave out memory or path`,
+    );
+  }
+  if (!inMemory && options.path === undefined) {
+    throw new ConfigError(path, `${name} has no medium; give it a path, or memory: true`);
+  }
+  const blockSize = type === 'disk' ? (options.block ?? 512) : 0;
+  return {
+    lun,
+    type,
+    name,
+    path: options.path,
+    bytes: resolveBytes(type, options, inMemory, blockSize, path),
+    blockSize,
+    readOnly: options.ro ?? false,
+    removable: type === 'tape' || (options.removable ?? false),
+  };
+}
+
+function resolveBytes(
+  type: ResolvedUnit['type'],
+  options: DiskOptions & TapeOptions,
+  inMemory: boolean,
+  blockSize: number,
+  path: ConfigPath,
+): number | undefined {
+  const size = options.size === undefined ? undefined : bytesOf(options.size, [...path, 'size']);
+  const memory =
+    typeof options.memory === 'boolean' || options.memory === undefined
+      ? undefined
+      : bytesOf(options.memory, [...path, 'memory']);
+  if (size !== undefined && memory !== undefined && size !== memory) {
+    throw new ConfigError([...path, 'size'], 'differs from the size given as memory; give one of them');
+  }
+  const key = size === undefined ? 'memory' : 'size';
+  const bytes = size ?? memory ?? (inMemory && type === 'disk' ? DEFAULT_MEMORY_BYTES : undefined);
+  if (bytes !== undefined && type === 'disk' && bytes % blockSize !== 0) {
+    throw new ConfigError([...path, key], `${bytes} bytes is no multiple of the block size, ${blockSize}`);
+  }
+  return bytes;
+}
+
+function bytesOf(size: string | number, path: ConfigPath): number {
+  const bytes = parseSize(size);
+  if (bytes === undefined) throw new ConfigError(path, `${JSON.stringify(size)} is not ${SIZE_FORMS}`);
+  if (bytes === 0) throw new ConfigError(path, `must be more than ${formatSize(0)}`);
+  return bytes;
+}
+
+/** RFC 7143 12.1.3: the two directions have different secrets. */
+function resolveChap(chap: ChapOptions, path: ConfigPath): ChapOptions {
+  if (chap.mutual !== undefined && chap.mutual.secret === chap.secret) {
+    throw new ConfigError(
+      [...path, 'mutual', 'secret'],
+      'must differ from the secret of the other direction',
+    );
+  }
+  return chap;
+}

@@ -1,0 +1,86 @@
+import * as v from 'valibot';
+import { ConfigError } from './config-error.ts';
+import type { SanOptions } from './options.ts';
+import { hint } from './suggestion.ts';
+
+/**
+ * The shape of the options: which keys there are and what kind of value each takes. What the values mean, and whether
+ * they go together, is resolve.ts.
+ */
+
+const show = (value: unknown): string => {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a group of keys';
+  if (typeof value === 'function') return 'a function';
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+};
+
+const wants =
+  (what: string) =>
+  (issue: v.BaseIssue<unknown>): string => {
+    const quotes = what === 'text' && typeof issue.input === 'number' ? ' (put it in quotes)' : '';
+    return `must be ${what}, not ${show(issue.input)}${quotes}`;
+  };
+
+const text = v.pipe(v.string(wants('text')), v.minLength(1, 'must not be empty'));
+const flag = v.boolean(wants('true or false'));
+const size = v.union([v.string(), v.number()], wants('a size such as 64M, 64MiB or a number of bytes'));
+const list = <S extends v.GenericSchema>(of: S) => v.array(of, wants('a list'));
+
+/** Unknown keys are refused, with the one that was likely meant. */
+const keys = <E extends v.ObjectEntries>(what: string, entries: E) =>
+  v.strictObject(entries, issue => {
+    if (issue.expected === 'never') {
+      const key = String(issue.path?.at(-1)?.key);
+      return `there is no such key in ${what} ${hint(key, Object.keys(entries))}`;
+    }
+    if (issue.expected !== 'Object') return 'is missing';
+    return wants(`a group of keys (${what})`)(issue);
+  });
+
+const unit = {
+  name: text,
+  path: v.optional(text),
+  memory: v.optional(v.union([v.boolean(), v.string(), v.number()], wants('true or a size'))),
+  size: v.optional(size),
+  ro: v.optional(flag),
+  lun: v.optional(v.number(wants('a number'))),
+};
+const disk = keys('a disk', {
+  ...unit,
+  block: v.optional(v.picklist([512, 4096], wants('512 or 4096'))),
+  removable: v.optional(flag),
+});
+const tape = keys('a tape', unit);
+const credentials = { user: text, secret: text };
+const chap = keys('CHAP', { ...credentials, mutual: v.optional(keys('mutual CHAP', credentials)) });
+const target = {
+  iqn: v.optional(text),
+  disks: v.optional(list(disk)),
+  tapes: v.optional(list(tape)),
+  chap: v.optional(chap),
+  initiators: v.optional(list(text)),
+};
+const san = keys('the configuration', {
+  ...target,
+  portals: v.optional(list(text)),
+  advertise: v.optional(text),
+  state: v.optional(text),
+  targets: v.optional(list(keys('a target', target))),
+  discoveryChap: v.optional(chap),
+});
+
+/** Gives the options back, typed; throws ConfigError for the first thing that is not of the shape. */
+export function checkShape(options: unknown): SanOptions {
+  const { success, output, issues } = v.safeParse(san, options, { abortEarly: true });
+  if (success) return output;
+  const [issue] = issues;
+  throw new ConfigError(
+    (issue.path ?? []).map(item => item.key as string | number),
+    issue.path === undefined && issue.expected === 'Object'
+      ? `the configuration ${issue.message}`
+      : issue.message,
+  );
+}

@@ -1,0 +1,104 @@
+import type { Nexus } from '../scsi-cmds/nexus.ts';
+import { Status } from '../scsi-cmds/status.ts';
+import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import { type Carrier, Task } from '../scsi-cmds/task.ts';
+import { BUSY_RETRIES, BUSY_WAIT_MS } from './limits.ts';
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** One command of the copy manager to a copy source or destination. Whoever sent it releases it. */
+export class Errand extends Task {
+  /** What it writes. */
+  out: Buffer = NO_BYTES;
+  tries = 0;
+  done!: (errand: Errand) => void;
+
+  /** Status as it came, TASK ABORTED for one that was stopped. */
+  get outcome(): number {
+    return this.aborted ? Status.TASK_ABORTED : this.status;
+  }
+
+  /** What it read, no more than it asked for. */
+  get read(): Buffer {
+    return this.dataIn.length > this.expectedIn ? this.dataIn.subarray(0, this.expectedIn) : this.dataIn;
+  }
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly data: Buffer;
+  readonly sense: Buffer;
+}
+
+/**
+ * The initiator inside the target. Its commands take the road of all others (`device.submit`), so reservations,
+ * readiness and write protection hold for copies without a line of their own. It has the rights of the nexus that asked
+ * for the copy, and leaves that nexus's unit attentions for it to meet.
+ */
+export class Initiator implements Carrier {
+  readonly device: TargetDevice;
+  readonly #nexus: Nexus;
+  #stopped = false;
+  #tag = 0;
+
+  constructor(device: TargetDevice, onBehalfOf: Nexus) {
+    this.device = device;
+    // An object of its own: task management of the requester's nexus picks its tasks by theirs.
+    this.#nexus = { ...onBehalfOf, thirdParty: true };
+  }
+
+  /** No retries any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  read(lun: number, cdb: Buffer, bytes: number, done: (errand: Errand) => void): void {
+    this.#send(lun, cdb, bytes, NO_BYTES, done);
+  }
+
+  /** `out` is the command's until it is done; it is not copied. */
+  write(lun: number, cdb: Buffer, out: Buffer, done: (errand: Errand) => void): void {
+    this.#send(lun, cdb, 0, out, done);
+  }
+
+  /** For what is asked once. */
+  ask(lun: number, cdb: Buffer, bytes: number): Promise<Reply> {
+    return new Promise(resolve => {
+      this.read(lun, cdb, bytes, errand => {
+        const reply = { status: errand.outcome, data: Buffer.from(errand.read), sense: errand.sense };
+        errand.release();
+        resolve(reply);
+      });
+    });
+  }
+
+  #send(lun: number, cdb: Buffer, expectedIn: number, out: Buffer, done: (errand: Errand) => void): void {
+    const errand = new Errand(this);
+    errand.nexus = this.#nexus;
+    errand.lun = lun;
+    errand.cdb = cdb;
+    errand.tag = ++this.#tag;
+    errand.expectedIn = expectedIn;
+    errand.expectedOut = out.length;
+    errand.out = out;
+    errand.done = done;
+    this.device.submit(errand);
+  }
+
+  pull(task: Task): void {
+    const { out } = task as Errand;
+    task.arrived(task.wantedOut < out.length ? out.subarray(0, task.wantedOut) : out);
+  }
+
+  ended(task: Task): void {
+    const errand = task as Errand;
+    const busy = errand.status === Status.BUSY || errand.status === Status.TASK_SET_FULL;
+    if (busy && !errand.aborted && !this.#stopped && errand.tries < BUSY_RETRIES) {
+      errand.tries++;
+      errand.release();
+      setTimeout(() => this.device.submit(errand), BUSY_WAIT_MS * errand.tries);
+      return;
+    }
+    errand.done(errand);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * What the copy manager takes on, said once: RECEIVE COPY OPERATING PARAMETERS (SPC-4 6.22) and the Third-party Copy
+ * VPD page (SPC-4 7.8.17) both report these.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** MAXIMUM CSCD DESCRIPTOR COUNT. */
+export const MAX_CSCDS = 255;
+
+/** MAXIMUM SEGMENT DESCRIPTOR COUNT: 1.25 TiB in one command, at 65,408 blocks of 512 bytes a segment. */
+export const MAX_SEGMENTS = 40 * KIB;
+
+/**
+ * MAXIMUM DESCRIPTOR LIST LENGTH, CSCD and segment descriptors together (SPC-4 6.4.3.5). One descriptor more than
+ * allowed, of either kind, still fits, so that it is told as too many and not as too long.
+ */
+export const MAX_DESCRIPTOR_LIST_BYTES = Math.max(32 * (MAX_CSCDS + 1) + 28, 32 + 28 * (MAX_SEGMENTS + 1));
+
+/** MAXIMUM SEGMENT LENGTH, what one segment may write; padding is not counted. */
+export const MAX_SEGMENT_BYTES = 256 * MIB;
+
+/** MAXIMUM INLINE DATA LENGTH: 0 while there is no segment type 04h. */
+export const MAX_INLINE_BYTES = 0;
+
+/** HELD DATA LIMIT: 0 while no segment type holds data. */
+export const HELD_DATA_BYTES = 0;
+
+/** MAXIMUM STREAM DEVICE TRANSFER SIZE: the largest read or write of a tape. */
+export const MAX_STREAM_TRANSFER_BYTES = 8 * MIB;
+
+/** Granularities as powers of two: single bytes. */
+export const GRANULARITY_LOG2 = 0;
+
+/** TOTAL CONCURRENT COPIES of one target, and as many of them may have list identifiers. */
+export const MAX_COPIES = 16;
+
+/** Copies of one I_T nexus at a time. */
+export const MAX_COPIES_OF_NEXUS = 8;
+
+/** Results of finished copies kept for one I_T nexus; the oldest go first (SPC-4 6.25, 6.23: resources needed). */
+export const MAX_RESULTS_OF_NEXUS = 64;
+
+/** The longest parameter list: header, descriptors, inline data. */
+export const MAX_PARAMETER_LIST_BYTES = 16 + MAX_DESCRIPTOR_LIST_BYTES + MAX_INLINE_BYTES;
+
+/** One read or write of a disk. */
+export const CHUNK_BYTES = MIB;
+
+/** Commands under way at once on a disk, of reads and of writes; a tape has one, in order. */
+export const COMMANDS_AHEAD = 4;
+
+/**
+ * Data in hand of one copy: four chunks being read and four being written. What a segment cannot do with less comes on
+ * top: a stream transfer being gathered, one read beside it, and the source residue of a segment before it.
+ */
+export const MAX_AHEAD_BYTES = 2 * COMMANDS_AHEAD * CHUNK_BYTES;
+
+/** A copy works so long before the event loop gets its turn. */
+export const SLICE_MS = 2;
+
+/** BUSY and TASK SET FULL of a copy source or destination are met with patience (SPC-4 5.17.7.4). */
+export const BUSY_RETRIES = 8;
+export const BUSY_WAIT_MS = 10;

@@ -1,0 +1,55 @@
+import { u16, u64 } from '../../bytes/fields.ts';
+import { layout } from '../../bytes/layout.ts';
+import type { BlockEnd } from '../block-end.ts';
+import { segmentHeader } from '../parameter-list.ts';
+import { moveUp } from './move-up.ts';
+import type { SegmentType } from './segment.ts';
+import { extentOf, requireRange, requireSegmentLength, transfer } from './transfer.ts';
+
+/** SPC-4 6.4.6.4 table 151. */
+export const blockAndBlock = layout(28, {
+  type: segmentHeader.type,
+  destinationCount: segmentHeader.destinationCount,
+  cat: segmentHeader.cat,
+  descriptorLength: segmentHeader.descriptorLength,
+  source: segmentHeader.source,
+  destination: segmentHeader.destination,
+  blocks: u16(10),
+  sourceLba: u64(12),
+  destinationLba: u64(20),
+});
+
+export const blockToBlock: SegmentType = {
+  code: 0x02,
+  name: 'block→block',
+  layout: blockAndBlock,
+  source: 'block',
+  destination: 'block',
+  wrongRole: 'abort',
+  run(segment, work) {
+    const f = blockAndBlock;
+    const source = segment.source as BlockEnd;
+    const destination = segment.destination as BlockEnd;
+    const blocks = f.blocks.get(segment.bytes);
+    const from = f.sourceLba.get(segment.bytes);
+    const to = f.destinationLba.get(segment.bytes);
+    const unit = destination.blockBytes;
+    const amount = segment.destinationCount
+      ? { writeBlocks: blocks }
+      : { processBytes: blocks * source.blockBytes };
+    const extent = extentOf(segment, work, { amount, unit });
+    requireSegmentLength(extent, unit, f.blocks.offset);
+    requireRange(source, from, extent.read, { lba: f.sourceLba.offset, count: f.blocks.offset });
+    requireRange(destination, to, extent.write, { lba: f.destinationLba.offset, count: f.blocks.offset });
+    // Upwards onto itself: what is written first would be read later.
+    const clean = work.sourceData.length === 0 && work.destinationData.length === 0;
+    if (clean && source.lun === destination.lun && to > from && to < from + extent.read / unit) {
+      return moveUp(work, { source, destination, from, to, bytes: extent.write });
+    }
+    return transfer(work, extent, {
+      source: source.source(from, unit),
+      sink: destination.sink(to),
+      residualUnit: unit,
+    });
+  },
+};

@@ -1,0 +1,37 @@
+import type { Command } from '../command.ts';
+import { preventAllowMediumRemoval } from '../spc/prevent-allow.ts';
+import { compareAndWrite } from './compare-and-write.ts';
+import type { DiskUnit } from './disk-unit.ts';
+import { getLbaStatus } from './get-lba-status.ts';
+import { orwrite16 } from './orwrite.ts';
+import { preFetches } from './pre-fetch.ts';
+import { readCapacity10, readCapacity16 } from './read-capacity.ts';
+import { readDefectData10, readDefectData12 } from './read-defect-data.ts';
+import { reads } from './read.ts';
+import { startStopUnit } from './start-stop-unit.ts';
+import { synchronizeCaches } from './synchronize-cache.ts';
+import { unmap } from './unmap.ts';
+import { verifies, writesAndVerifies } from './verify.ts';
+import { writeSames } from './write-same.ts';
+import { writes } from './write.ts';
+
+/** The commands of SBC. */
+export const blockCommands: readonly Command<DiskUnit>[] = [
+  readCapacity10,
+  readCapacity16,
+  ...reads,
+  ...writes,
+  ...verifies,
+  ...writesAndVerifies,
+  ...synchronizeCaches,
+  ...preFetches,
+  ...writeSames,
+  unmap,
+  getLbaStatus,
+  compareAndWrite,
+  orwrite16,
+  startStopUnit,
+  preventAllowMediumRemoval,
+  readDefectData10,
+  readDefectData12,
+];

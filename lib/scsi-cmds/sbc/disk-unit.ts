@@ -1,0 +1,110 @@
+import type { BlockBackend } from '../../backends/block-backend.ts';
+import type { Log } from '../../log.ts';
+import type { Identity } from '../identity.ts';
+import { DeviceType, LogicalUnit } from '../logical-unit.ts';
+import type { Nexus } from '../nexus.ts';
+import { mediumNotPresent } from '../sense.ts';
+import { controlPage, informationalExceptionsPage, ModePages, PageControl } from '../spc/mode-pages.ts';
+import { RemovalPrevention } from '../spc/removal-prevention.ts';
+import { primaryCommands, primaryPages } from '../spc/primary.ts';
+import { addPages } from '../spc/vpd.ts';
+import { blockCommands } from './block-commands.ts';
+import { MAX_TRANSFER_BYTES, MAX_WRITE_SAME_BYTES } from './limits.ts';
+import { cachingPage, diskHeader, readWriteErrorRecoveryPage, WCE } from './mode-pages.ts';
+import { blockLimits } from './vpd-b0.ts';
+import { blockDeviceCharacteristics } from './vpd-b1.ts';
+import { logicalBlockProvisioning } from './vpd-b2.ts';
+
+export interface DiskOptions {
+  readonly identity: Identity;
+  readonly backend: BlockBackend;
+  readonly log?: Log | undefined;
+  readonly removable?: boolean | undefined;
+}
+
+/** Physical blocks are of 4096 bytes, whatever the logical ones are. */
+const PHYSICAL_BLOCK_BYTES = 4096;
+
+/** A direct access block device (SBC-3): SPC and SBC over a block backend. */
+export class DiskUnit extends LogicalUnit {
+  readonly deviceType = DeviceType.DISK;
+  readonly removable: boolean;
+  readonly backend: BlockBackend;
+  readonly blockSize: number;
+  /** Logical blocks. */
+  readonly blocks: number;
+  /** LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT. */
+  readonly physicalExponent: number;
+  readonly maxTransferBlocks: number;
+  readonly maxWriteSameBlocks: number;
+  readonly modePages: ModePages;
+  readonly removal = new RemovalPrevention();
+  /** The medium is in the unit; only a removable one can be out. */
+  loaded = true;
+
+  constructor({ identity, backend, log, removable = false }: DiskOptions) {
+    super(identity, log);
+    this.backend = backend;
+    this.removable = removable;
+    this.blockSize = backend.blockSize;
+    this.blocks = Math.floor(backend.bytes / backend.blockSize);
+    this.physicalExponent = Math.max(0, Math.log2(PHYSICAL_BLOCK_BYTES / backend.blockSize));
+    this.maxTransferBlocks = MAX_TRANSFER_BYTES / backend.blockSize;
+    this.maxWriteSameBlocks = MAX_WRITE_SAME_BYTES / backend.blockSize;
+    this.modePages = new ModePages(
+      [readWriteErrorRecoveryPage, cachingPage, controlPage({ swp: true }), informationalExceptionsPage],
+      diskHeader(this),
+    );
+    this.commands.add(...primaryCommands);
+    this.commands.add(...blockCommands);
+    addPages(this, ...primaryPages, blockLimits(this), blockDeviceCharacteristics, logicalBlockProvisioning);
+  }
+
+  /** Size of the medium. */
+  get bytes(): number {
+    return this.blocks * this.blockSize;
+  }
+
+  get grain(): number {
+    return this.blockSize;
+  }
+
+  get writeProtected(): boolean {
+    return this.backend.readOnly || this.modePages.softwareWriteProtect;
+  }
+
+  /** WCE: a write may be answered before it is stable. */
+  get writeCache(): boolean {
+    return (this.modePages.values(cachingPage, PageControl.CURRENT)[2]! & WCE) !== 0;
+  }
+
+  requireMedium(): void {
+    if (!this.loaded) throw mediumNotPresent();
+  }
+
+  /** A flush that was answered before it was done has failed. */
+  flushFailed(error: unknown): void {
+    this.log.error({ err: error, unit: this.identity.name }, 'flush after an immediate answer failed');
+  }
+
+  override detach(nexus: Nexus): void {
+    super.detach(nexus);
+    this.removal.forget(nexus);
+  }
+
+  protected override onReset(): void {
+    super.onReset();
+    this.removal.reset();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.backend.flush();
+    } finally {
+      await this.backend.close();
+    }
+  }
+}
+
+/** A disk ready to be put into a target device. */
+export const disk = (options: DiskOptions): DiskUnit => new DiskUnit(options);

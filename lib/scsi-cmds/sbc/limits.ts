@@ -1,0 +1,15 @@
+/** What one command may ask of a disk; the block limits page (VPD B0h) tells initiators the same. */
+const MiB = 1024 * 1024;
+
+/** READ, WRITE and what else moves data: one payload buffer of the largest size the pool keeps. */
+export const MAX_TRANSFER_BYTES = 16 * MiB;
+export const OPTIMAL_TRANSFER_BYTES = MiB;
+/** WRITE SAME writes this much at most before it answers. */
+export const MAX_WRITE_SAME_BYTES = 64 * MiB;
+/** COMPARE AND WRITE has one byte for it. */
+export const MAX_COMPARE_AND_WRITE_BLOCKS = 255;
+/** No limit: an unmap costs the same for any length. */
+export const MAX_UNMAP_BLOCKS = 0xffff_ffff;
+export const MAX_UNMAP_DESCRIPTORS = 256;
+/** Verification, and copies inside one command, go in steps of this. */
+export const STEP_BYTES = MiB;

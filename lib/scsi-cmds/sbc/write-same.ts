@@ -1,0 +1,66 @@
+import { bit } from '../../bytes/fields.ts';
+import { layout } from '../../bytes/layout.ts';
+import { type Command, command } from '../command.ts';
+import { invalidFieldInCdb } from '../sense.ts';
+import type { Task } from '../task.ts';
+import type { DiskUnit } from './disk-unit.ts';
+import { STEP_BYTES } from './limits.ts';
+import { at10, at16, requireExactly, requireRange, wrongDataLength } from './transfer.ts';
+import { written } from './write.ts';
+
+/** ANCHOR is not there as ANC_SUP is 0, WRPROTECT as PROTECT is 0; PBDATA and LBDATA are obsolete. */
+const cdb10 = layout(10, { ...at10, unmap: bit(1, 3) });
+const cdb16 = layout(16, { ...at16, unmap: bit(1, 3), noData: bit(1, 0) });
+type WriteSameCdb = typeof cdb10 | typeof cdb16;
+
+const hasNoData = (cdb: WriteSameCdb, task: Task): boolean => 'noData' in cdb && cdb.noData.get(task.cdb);
+
+/** NUMBER OF LOGICAL BLOCKS 0 means up to the last one, as WSNZ is 0 (SBC-3 5.39). */
+function count(unit: DiskUnit, cdb: WriteSameCdb, task: Task): number {
+  const blocks = cdb.blocks.get(task.cdb);
+  return blocks === 0 ? unit.blocks - cdb.lba.get(task.cdb) : blocks;
+}
+
+async function fill(unit: DiskUnit, task: Task, at: number, bytes: number, block: Buffer): Promise<void> {
+  const pattern = task.take(Math.min(STEP_BYTES, bytes));
+  pattern.fill(block);
+  for (let done = 0; done < bytes && !task.aborted; done += pattern.length) {
+    const step = Math.min(pattern.length, bytes - done);
+    await unit.backend.write(step === pattern.length ? pattern : pattern.subarray(0, step), at + done);
+  }
+}
+
+const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit> =>
+  command<DiskUnit>({
+    name,
+    opcode,
+    cdb,
+    access: 'write',
+    ordering: 'parallel',
+    medium: true,
+    writes: true,
+    timeoutSeconds: 120,
+    dataOut(unit, task) {
+      requireRange(unit, cdb.lba.get(task.cdb), cdb.blocks.get(task.cdb));
+      if (count(unit, cdb, task) > unit.maxWriteSameBlocks) throw invalidFieldInCdb(cdb.blocks.offset);
+      return hasNoData(cdb, task) ? 0 : requireExactly(task, unit.blockSize);
+    },
+    async run(unit, task) {
+      const { blockSize, backend } = unit;
+      const noData = hasNoData(cdb, task);
+      const block = noData ? Buffer.alloc(blockSize) : task.dataOut;
+      if (block.length !== blockSize) throw wrongDataLength();
+      const at = cdb.lba.get(task.cdb) * blockSize;
+      const bytes = count(unit, cdb, task) * blockSize;
+      // SBC-3 5.39: unmapped blocks read as zero, so only a block of zeros lets them be unmapped.
+      const unmaps = cdb.unmap.get(task.cdb) && (noData || block.every(byte => byte === 0));
+      if (bytes > 0) {
+        if (unmaps) await backend.unmap(at, bytes);
+        else await fill(unit, task, at, bytes, block);
+      }
+      return written(unit, task, false);
+    },
+  });
+
+/** SBC-3 5.39, 5.40. */
+export const writeSames = [row('WRITE SAME(10)', 0x41, cdb10), row('WRITE SAME(16)', 0x93, cdb16)];

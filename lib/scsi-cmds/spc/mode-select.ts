@@ -1,0 +1,76 @@
+import { bit, u16, u8 } from '../../bytes/fields.ts';
+import { layout } from '../../bytes/layout.ts';
+import { type Command, command } from '../command.ts';
+import type { LogicalUnit } from '../logical-unit.ts';
+import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
+import type { Task } from '../task.ts';
+import { Attention } from '../unit-attention.ts';
+import { LUN_BITS } from './allocation.ts';
+
+const cdb6 = layout(6, { opcode: u8(0), pageFormat: bit(1, 4), savePages: bit(1, 0), parameterListLength: u8(4) });
+const cdb10 = layout(10, { opcode: u8(0), pageFormat: bit(1, 4), savePages: bit(1, 0), parameterListLength: u16(7) });
+
+/** Mode parameter headers (SPC-4 7.5.5). MODE DATA LENGTH is reserved in MODE SELECT, and clients leave in it what they read. */
+const header6 = layout(4, { mediumType: u8(1), deviceSpecific: u8(2), descriptorLength: u8(3) });
+const header10 = layout(8, { mediumType: u8(2), deviceSpecific: u8(3), longLba: bit(4, 0), descriptorLength: u16(6) });
+
+function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof header10): void {
+  const list = task.dataOut;
+  if (list.length < task.wantedOut) throw parameterListLengthError();
+  if (list.length === 0) return task.good(); // SPC-4 6.11: not an error
+  if (list.length < header.length) throw parameterListLengthError();
+  const { modePages } = unit;
+
+  const mediumType = header.mediumType.get(list);
+  if (mediumType !== 0 && mediumType !== modePages.header.mediumType) {
+    throw invalidFieldInParameterList(header.mediumType.offset);
+  }
+  const long = header === header10 && header10.longLba.get(list);
+  const described = header.descriptorLength.get(list);
+  // SPC-4 7.5.6: one descriptor or none.
+  if (described !== 0 && described !== (long ? 16 : 8)) {
+    throw invalidFieldInParameterList(header.descriptorLength.offset);
+  }
+  const from = header.length + described;
+  if (list.length < from) throw parameterListLengthError();
+  // SPC-4 6.11: without PF what follows has no standard meaning.
+  if (list.length > from && !cdb6.pageFormat.get(task.cdb)) throw invalidFieldInCdb(1, 4);
+
+  const setHeader = modePages.header.select(
+    {
+      deviceSpecific: header.deviceSpecific.get(list),
+      descriptor: described === 0 ? undefined : list.subarray(header.length, from),
+      long,
+    },
+    { deviceSpecific: header.deviceSpecific.offset, descriptor: header.length },
+  );
+  const setPages = modePages.select(list, from);
+  const headerChanged = setHeader();
+  if (setPages() || headerChanged) unit.attention(Attention.MODE_PARAMETERS_CHANGED, task.nexus);
+  task.good();
+}
+
+const modeSelect = (
+  name: string,
+  opcode: number,
+  cdb: typeof cdb6 | typeof cdb10,
+  header: typeof header6 | typeof header10,
+): Command<LogicalUnit> =>
+  command<LogicalUnit>({
+    name,
+    opcode,
+    cdb,
+    access: 'write',
+    ordering: 'exclusive',
+    tolerated: LUN_BITS,
+    dataOut(_unit, task) {
+      if (cdb.savePages.get(task.cdb)) throw invalidFieldInCdb(1, 0); // SPC-4 6.11: nothing can be saved
+      return cdb.parameterListLength.get(task.cdb);
+    },
+    run: (unit, task) => select(unit, task, header),
+  });
+
+/** SPC-4 6.11. */
+export const modeSelect6 = modeSelect('MODE SELECT(6)', 0x15, cdb6, header6);
+/** SPC-4 6.12. */
+export const modeSelect10 = modeSelect('MODE SELECT(10)', 0x55, cdb10, header10);

@@ -1,0 +1,51 @@
+import { Writer } from '../../bytes/cursor.ts';
+import type { VpdPage } from './vpd.ts';
+
+/* ASSOCIATION, CODE SET and DESIGNATOR TYPE (SPC-4 7.8.6.2). */
+const LOGICAL_UNIT = 0;
+const TARGET_PORT = 1;
+const BINARY = 1;
+const ASCII = 2;
+const T10_VENDOR_ID = 1;
+const NAA = 3;
+const RELATIVE_TARGET_PORT = 4;
+const TARGET_PORT_GROUP = 5;
+
+/** PIV with the PROTOCOL IDENTIFIER of iSCSI (SPC-4 table 477). */
+const PIV = 0x80;
+const ISCSI = 5;
+
+/** What a CSCD descriptor E4h holds (SPC-4 6.4.5.2); sg_xcopy and libiscsi take no longer designator. */
+const LONGEST = 20;
+
+/** The one target port group that all ports belong to. */
+export const TARGET_PORT_GROUP_ID = 1;
+
+const u32 = (value: number): Buffer => {
+  const out = Buffer.alloc(4);
+  out.writeUInt32BE(value);
+  return out;
+};
+
+/**
+ * Device identification (SPC-4 7.8.6). The NAA designator of the logical unit comes last: libiscsi takes the last one of
+ * the highest type it knows. SCSI name strings are left out, an iSCSI name being longer than a CSCD descriptor holds.
+ */
+export const deviceIdentification: VpdPage = {
+  code: 0x83,
+  body(unit, task) {
+    const { identity } = unit;
+    const vendorId = identity.vendor.padEnd(8).slice(0, 8) + identity.serial.slice(0, LONGEST - 8);
+    const out = new Writer();
+    const designator = (association: number, codeSet: number, type: number, bytes: Uint8Array): void => {
+      const ofPort = association === TARGET_PORT;
+      out.uint(1, (ofPort ? ISCSI << 4 : 0) | codeSet).uint(1, (ofPort ? PIV : 0) | (association << 4) | type);
+      out.uint(1, 0).uint(1, bytes.length).put(bytes);
+    };
+    designator(LOGICAL_UNIT, ASCII, T10_VENDOR_ID, Buffer.from(vendorId, 'latin1'));
+    designator(TARGET_PORT, BINARY, RELATIVE_TARGET_PORT, u32(task.nexus.relativePort));
+    designator(TARGET_PORT, BINARY, TARGET_PORT_GROUP, u32(TARGET_PORT_GROUP_ID));
+    designator(LOGICAL_UNIT, BINARY, NAA, identity.naa);
+    return out.done();
+  },
+};

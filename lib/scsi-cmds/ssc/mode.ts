@@ -1,0 +1,117 @@
+import { bits, bit, u24, u8 } from '../../bytes/fields.ts';
+import { layout } from '../../bytes/layout.ts';
+import { invalidFieldInParameterList } from '../sense.ts';
+import {
+  controlPage,
+  informationalExceptionsPage,
+  type ModeHeader,
+  type ModePage,
+  modePage,
+} from '../spc/mode-pages.ts';
+import type { TapeUnit } from './tape-unit.ts';
+
+/** DEVICE-SPECIFIC PARAMETER of the mode parameter header (SSC-4 8.3.1). */
+const deviceSpecific = layout(1, {
+  writeProtected: bit(0, 7),
+  bufferedMode: bits(0, 4, 3),
+  speed: bits(0, 0, 4),
+});
+
+/** Mode parameter block descriptor (SPC-4 7.5.6.2). */
+const blockDescriptor = layout(8, {
+  densityCode: u8(0),
+  numberOfBlocks: u24(1),
+  blockLength: u24(5),
+});
+
+/** DENSITY CODE of MODE SELECT: as it is by default, and as it is now (SSC-4 8.3.1). */
+const DEFAULT_DENSITY = 0x00;
+const SAME_DENSITY = 0x7f;
+
+/** Not buffered, buffered. The mode that tells initiators apart is not offered. */
+const MOST_BUFFERED = 1;
+
+export class TapeModeHeader implements ModeHeader {
+  readonly mediumType = 0;
+  /** What the kernel's st asks for at every open. */
+  readonly emptyPageZero = true;
+  readonly #unit: TapeUnit;
+
+  constructor(unit: TapeUnit) {
+    this.#unit = unit;
+  }
+
+  deviceSpecific(): number {
+    const byte = new Uint8Array(deviceSpecific.length);
+    deviceSpecific.writeProtected.set(byte, this.#unit.writeProtected);
+    deviceSpecific.bufferedMode.set(byte, this.#unit.bufferedMode);
+    return byte[0];
+  }
+
+  descriptor(): Uint8Array {
+    const out = new Uint8Array(blockDescriptor.length);
+    if (this.#unit.loaded) blockDescriptor.densityCode.set(out, this.#unit.density.code);
+    blockDescriptor.blockLength.set(out, this.#unit.blockLength);
+    return out;
+  }
+
+  select(
+    given: { deviceSpecific: number; descriptor: Uint8Array | undefined; long: boolean },
+    at: { deviceSpecific: number; descriptor: number },
+  ): () => boolean {
+    const unit = this.#unit;
+    const byte = Uint8Array.of(given.deviceSpecific);
+    const bufferedMode = deviceSpecific.bufferedMode.get(byte);
+    if (bufferedMode > MOST_BUFFERED) throw invalidFieldInParameterList(at.deviceSpecific, 6);
+    if (deviceSpecific.speed.get(byte) !== 0) throw invalidFieldInParameterList(at.deviceSpecific, 3);
+    let { blockLength } = unit;
+    if (given.descriptor !== undefined) {
+      if (given.long) throw invalidFieldInParameterList(at.descriptor);
+      const density = blockDescriptor.densityCode.get(given.descriptor);
+      if (density !== DEFAULT_DENSITY && density !== SAME_DENSITY && density !== unit.density.code) {
+        throw invalidFieldInParameterList(at.descriptor);
+      }
+      // The descriptor is for all blocks.
+      if (blockDescriptor.numberOfBlocks.get(given.descriptor) !== 0) {
+        throw invalidFieldInParameterList(at.descriptor + blockDescriptor.numberOfBlocks.offset);
+      }
+      blockLength = blockDescriptor.blockLength.get(given.descriptor);
+    }
+    return () => {
+      const changed = blockLength !== unit.blockLength || bufferedMode !== unit.bufferedMode;
+      unit.blockLength = blockLength;
+      unit.bufferedMode = bufferedMode;
+      return changed;
+    };
+  }
+}
+
+export const DATA_COMPRESSION = 0x0f;
+export const DEVICE_CONFIGURATION = 0x10;
+
+/** Data compression (SSC-4 8.3.2): DCE in bit 7 of byte 2, DCC in bit 6, DDE in bit 7 of byte 3. */
+export const DCE = 0x80;
+const DCC = 0x40;
+const DDE = 0x80;
+
+/** Device configuration (SSC-4 8.3.3). */
+const LOIS = 0x40; // byte 8: logical object identifiers
+const EEG_SEW = 0x18; // byte 10: EOD generated, synchronised at early warning
+const SELECT_COMPRESSION = 14;
+
+export const tapeModePages = (unit: TapeUnit): readonly ModePage[] => [
+  modePage(0x01, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), // read-write error recovery, SSC-4 8.3.5
+  modePage(0x02, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), // disconnect-reconnect, SPC-4 7.5.10
+  controlPage({ swp: true }),
+  // The bit is kept for those who set it. The algorithms are 0, none: records are stored as they come.
+  modePage(DATA_COMPRESSION, [DCC, DDE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [DCE]),
+  {
+    ...modePage(DEVICE_CONFIGURATION, [0, 0, 0, 0, 0, 0, LOIS, 0, EEG_SEW, 0, 0, 0, 0, 0]),
+    current(stored) {
+      const page = stored.slice();
+      page[SELECT_COMPRESSION] = unit.compression ? 1 : 0;
+      return page;
+    },
+  },
+  informationalExceptionsPage,
+];

@@ -1,0 +1,54 @@
+import { SenseKey, type SenseFacts } from '../sense.ts';
+
+/** What a tape says beside GOOD. The residual goes into INFORMATION (SSC-4 4.2.17, error reporting). */
+
+/** A filemark was met (00h/01h). */
+export const filemarkDetected = (residual: number): SenseFacts => ({
+  key: SenseKey.NO_SENSE,
+  code: 0x0001,
+  filemark: true,
+  information: residual,
+});
+
+/** A record of another length than asked for; negative when it is longer. */
+export const incorrectLength = (residual: number): SenseFacts => ({
+  key: SenseKey.NO_SENSE,
+  code: 0x0000,
+  incorrectLength: true,
+  information: residual,
+});
+
+/** End of data (00h/05h), with EOM when it lies past early warning. LOCATE has no residual. */
+export const endOfData = (pastEarlyWarning: boolean, residual?: number): SenseFacts => ({
+  key: SenseKey.BLANK_CHECK,
+  code: 0x0005,
+  endOfMedium: pastEarlyWarning,
+  ...(residual === undefined ? {} : { information: residual }),
+});
+
+/** Spacing backwards met the beginning of the partition (00h/04h). */
+export const beginningOfPartition = (residual: number): SenseFacts => ({
+  key: SenseKey.NO_SENSE,
+  code: 0x0004,
+  endOfMedium: true,
+  information: residual,
+});
+
+/** All was written, and the end is near (00h/02h). */
+export const earlyWarning = (): SenseFacts => ({
+  key: SenseKey.NO_SENSE,
+  code: 0x0002,
+  endOfMedium: true,
+  information: 0,
+});
+
+/** Not all was written: nothing more fits. */
+export const volumeOverflow = (residual: number): SenseFacts => ({
+  key: SenseKey.VOLUME_OVERFLOW,
+  code: 0x0002,
+  endOfMedium: true,
+  information: residual,
+});
+
+/** MEDIUM REMOVAL PREVENTED. */
+export const REMOVAL_PREVENTED = 0x5302;

@@ -1,0 +1,35 @@
+import { setImmediate } from 'node:timers/promises';
+import { invalidFieldInCdb } from '../sense.ts';
+import { MAX_TRANSFER_BYTES } from './limits.ts';
+import type { TapeUnit } from './tape-unit.ts';
+
+/** What FIXED and TRANSFER LENGTH ask for (SSC-4 4.2.9). */
+export interface Transfer {
+  readonly fixed: boolean;
+  readonly records: number;
+  /** Bytes of each record. */
+  readonly length: number;
+}
+
+/** `limit`: the most bytes that may go at once. */
+export function transferOf(
+  unit: TapeUnit,
+  fixed: boolean,
+  count: number,
+  limit = MAX_TRANSFER_BYTES,
+): Transfer {
+  if (!fixed) return { fixed, records: count === 0 ? 0 : 1, length: count };
+  if (unit.blockLength === 0) throw invalidFieldInCdb(1, 0);
+  if (count * unit.blockLength > limit) throw invalidFieldInCdb(2);
+  return { fixed, records: count, length: unit.blockLength };
+}
+
+/** The residual when `done` records went well: blocks in fixed mode, bytes in variable mode. */
+export const residualOf = (transfer: Transfer, done: number): number =>
+  (transfer.records - done) * (transfer.fixed ? 1 : transfer.length);
+
+const RECORDS_AT_A_TIME = 256;
+
+/** To be awaited when it is a promise: a medium that answers at once must not hold the event loop for long. */
+export const breather = (done: number): Promise<void> | undefined =>
+  done > 0 && done % RECORDS_AT_A_TIME === 0 ? setImmediate() : undefined;
