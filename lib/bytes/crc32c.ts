@@ -161,16 +161,18 @@ function moduleBytes(): Uint8Array {
   ]);
 }
 
+type Sum = (state: number, at: number, end: number) => number;
+
 /** What we use of it; the types live in lib.dom, which a program for Node does not load. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => {
-    exports: { memory: { buffer: ArrayBuffer }; crc(state: number, at: number, end: number): number };
+    exports: { memory: { buffer: ArrayBuffer }; crc: Sum };
   };
 };
 
 interface Machine {
-  crc(state: number, at: number, end: number): number;
+  readonly crc: Sum;
   /** The one page of memory: tables first, then the bytes to sum. */
   readonly memory: Uint8Array;
 }

@@ -28,11 +28,20 @@ export async function readConfigFile(path: string): Promise<SanOptions> {
       throw new ConfigError([], 'the file is empty; it should have targets with disks or tapes');
     }
     const options = checkShape(content);
-    resolveOptions(options);
+    checkMeaning(options);
     return relativeTo(dirname(resolve(path)), options);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw new ConfigError([], firstLine((error as Error).message), path);
     throw new ConfigError(error.path, error.problem, `${path}:${lineOf(document, lines, error.path)}`);
+  }
+}
+
+/** That there is nothing to serve is not the file's fault: the command line may name the disks. */
+function checkMeaning(options: SanOptions): void {
+  try {
+    resolveOptions(options);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || error.path.length > 0) throw error;
   }
 }
 

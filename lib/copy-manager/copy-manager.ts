@@ -4,7 +4,11 @@ import type { VpdPage } from '../scsi-cmds/spc/vpd.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { type Copying, extendedCopyLid1 } from './extended-copy.ts';
 import { JobTable } from './job-table.ts';
-import { receiveCopyFailureDetails, receiveCopyOperatingParameters, receiveCopyStatus } from './receive-copy.ts';
+import {
+  receiveCopyFailureDetails,
+  receiveCopyOperatingParameters,
+  receiveCopyStatus,
+} from './receive-copy.ts';
 import { thirdPartyCopyPage } from './third-party-copy-page.ts';
 import { Turns } from './turns.ts';
 

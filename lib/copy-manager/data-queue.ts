@@ -75,7 +75,7 @@ export class DataQueue {
   }
 
   #copyIn(bytes: number, put: (into: Buffer, at: number, from: number, count: number) => void): void {
-    for (let done = 0; done < bytes; ) {
+    for (let done = 0; done < bytes;) {
       this.#open ??= this.#gather();
       const open = this.#open;
       const count = Math.min(bytes - done, CHUNK_BYTES - open.filled);

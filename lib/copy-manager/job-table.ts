@@ -42,10 +42,14 @@ export class JobTable {
 
   find(nexus: Nexus, listId: number): Job | undefined {
     const job = this.#known.get(nexus)?.get(listId);
-    if (job === undefined || job.running) return job;
-    if (job.resets === job.unit.resets && (job.statusKnown || job.detailsKnown)) return job;
-    this.#known.get(nexus)!.delete(listId);
+    if (job === undefined || job.running || job.resets === job.unit.resets) return job;
+    this.forget(job);
     return undefined;
+  }
+
+  /** All that was known of the copy has been fetched, or is no longer so. */
+  forget(job: Job): void {
+    this.#known.get(job.nexus)?.delete(job.listId!);
   }
 
   finished(job: Job): void {
@@ -56,7 +60,8 @@ export class JobTable {
       known.delete(job.listId);
       known.set(job.listId, job);
       const results = [...known.values()].filter(one => !one.running);
-      for (const old of results.slice(0, results.length - MAX_RESULTS_OF_NEXUS)) known.delete(old.listId!);
+      for (const old of results.slice(0, Math.max(0, results.length - MAX_RESULTS_OF_NEXUS)))
+        known.delete(old.listId!);
     }
     if (this.#running.size === 0) {
       const waiting = this.#idle;

@@ -86,7 +86,7 @@ function parseCscds(bytes: Buffer, start: number, end: number, lengthAt: number)
   if (slots > MAX_CSCDS) throw refused(CopyCode.TOO_MANY_CSCDS, lengthAt);
   if (!Number.isInteger(slots)) throw refused(CopyCode.LIST_LENGTH);
   const cscds: (Cscd | undefined)[] = [];
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     const descriptor = bytes.subarray(at, at + CSCD_SLOT_BYTES);
     const type = cscdTypes.get(cscdLayout.type.get(descriptor));
     if (type === undefined) throw refused(CopyCode.UNSUPPORTED_CSCD, at);
@@ -118,7 +118,7 @@ function requireStreamLength(cscd: Cscd): void {
 
 function cutSegments(bytes: Buffer, start: number, end: number, lengthAt: number): number[] {
   const segments: number[] = [];
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     if (segments.length === MAX_SEGMENTS) throw refused(CopyCode.TOO_MANY_SEGMENTS, lengthAt);
     segments.push(at);
     if (at + SEGMENT_PREFIX_BYTES > end) throw refused(CopyCode.LIST_LENGTH);

@@ -174,7 +174,10 @@ export class Pump {
       }
       const outcome = source.outcome(errand);
       this.#sourceAbort = outcome.abort;
-      sourceData.link({ bytes: errand.read.subarray(0, outcome.bytes), hold: new Hold(() => errand.release()) });
+      sourceData.link({
+        bytes: errand.read.subarray(0, outcome.bytes),
+        hold: new Hold(() => errand.release()),
+      });
     }
   }
 

@@ -39,7 +39,11 @@ export const copyStatusData = layout(12, {
 });
 
 /** SPC-4 6.23 table 246. */
-export const failureDetails = layout(60, { availableData: u32(0), commandStatus: u8(56), senseLength: u16(58) });
+export const failureDetails = layout(60, {
+  availableData: u32(0),
+  commandStatus: u8(56),
+  senseLength: u16(58),
+});
 
 /** SPC-4 6.22 table 244. */
 export const operatingParameters = layout(44, {
@@ -118,8 +122,8 @@ export const receiveCopyStatus = (jobs: JobTable): Command<LogicalUnit> =>
     if (job === undefined || !job.statusKnown) throw invalidFieldInCdb(LIST_ID_AT);
     if (!job.running) {
       job.statusKnown = false;
-      // Only a failure has details to be fetched.
-      if (job.copyStatus !== CopyStatus.FAILED) job.detailsKnown = false;
+      // Only a failure has details that are still to be fetched.
+      if (job.copyStatus !== CopyStatus.FAILED || !job.detailsKnown) jobs.forget(job);
     }
     goodWithin(task, statusOf(job), named.allocationLength.get(task.cdb));
   });
@@ -134,6 +138,7 @@ export const receiveCopyFailureDetails = (jobs: JobTable): Command<LogicalUnit> 
     // Discarded when all of it was transferred, or when nothing was wanted.
     if (job.copyStatus === CopyStatus.FAILED && (allocated === 0 || allocated >= details.length)) {
       job.detailsKnown = false;
+      if (!job.statusKnown) jobs.forget(job);
     }
     goodWithin(task, details, allocated);
   });

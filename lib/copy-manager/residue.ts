@@ -23,7 +23,12 @@ const RULES: readonly Residue[] = [
  * `counted`: the segment says how many blocks to write (01h, 02h with DC), so that padding would write one too many
  * (footnote a of table 116).
  */
-export function residueRule(cat: boolean, sourcePad: boolean, destinationPad: boolean, counted: boolean): Residue {
+export function residueRule(
+  cat: boolean,
+  sourcePad: boolean,
+  destinationPad: boolean,
+  counted: boolean,
+): Residue {
   if (cat) return KEEP;
   const rule = RULES[(sourcePad ? 2 : 0) + (destinationPad ? 1 : 0)]!;
   return counted && rule.destination === 'pad' ? { source: rule.source, destination: 'inexact' } : rule;

@@ -99,7 +99,11 @@ export function readStreamSense(sense: Buffer): StreamSense {
   const format = (sense[0] ?? 0) & 0x7f;
   if (format === 0x70 && sense.length >= 8) {
     const valid = (sense[0]! & 0x80) !== 0;
-    return { key: sense[2]! & 0x0f, ...flags(sense[2]!), information: valid ? sense.readInt32BE(3) : undefined };
+    return {
+      key: sense[2]! & 0x0f,
+      ...flags(sense[2]!),
+      information: valid ? sense.readInt32BE(3) : undefined,
+    };
   }
   if (format !== 0x72 || sense.length < 8) return NOTHING;
   let found: StreamSense = { ...NOTHING, key: sense[1]! & 0x0f };

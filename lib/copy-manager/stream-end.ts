@@ -87,7 +87,10 @@ export class StreamEnd {
     if (this.fixed) return { bytes: moved, abort: failed() };
     // A shorter record counts as its bytes; of a longer one there is no telling what the rest was.
     const short =
-      said.key === SenseKey.NO_SENSE && said.incorrectLength && !said.filemark && (said.information ?? -1) > 0;
+      said.key === SenseKey.NO_SENSE &&
+      said.incorrectLength &&
+      !said.filemark &&
+      (said.information ?? -1) > 0;
     return short ? { bytes: moved, abort: undefined } : { bytes: 0, abort: failed() };
   }
 

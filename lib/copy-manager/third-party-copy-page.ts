@@ -27,7 +27,8 @@ const DESCRIPTORS: readonly PageDescriptor[] = [
     type: 0x0001, // Supported Commands, 7.8.17.4
     put(out, rows) {
       const actions = new Map<number, number[]>();
-      for (const row of rows) actions.set(row.opcode, [...(actions.get(row.opcode) ?? []), row.serviceAction!]);
+      for (const row of rows)
+        actions.set(row.opcode, [...(actions.get(row.opcode) ?? []), row.serviceAction!]);
       const length = out.lengthField(1);
       for (const [opcode, list] of [...actions].sort((a, b) => a[0] - b[0])) {
         out.uint(1, opcode).uint(1, list.length);

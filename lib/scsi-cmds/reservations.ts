@@ -2,6 +2,7 @@ import type { Access, Command } from './command.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
 import { illegalRequest, invalidFieldInParameterList } from './sense.ts';
+import { Status } from './status.ts';
 import type { Task } from './task.ts';
 import { Attention } from './unit-attention.ts';
 
@@ -34,7 +35,9 @@ export interface Registration {
 }
 
 /** Thrown by a service action that ends with RESERVATION CONFLICT status, which carries no sense. */
-export class ReservationConflict {}
+export class ReservationConflict {
+  readonly status = Status.RESERVATION_CONFLICT;
+}
 
 /** One a nexus; what a cluster of hosts with several paths each may need. */
 const MOST_REGISTRATIONS = 1024;
@@ -180,7 +183,9 @@ export class Reservations {
   /** PREEMPT (SPC-4 5.13.11.2.4, figure 9). Gives back whose registrations are gone, for PREEMPT AND ABORT. */
   preempt(nexus: Nexus, key: bigint, victim: bigint, type: ReservationType): (task: Task) => boolean {
     const pair = this.#requireRegistered(nexus, key);
-    const takes = this.#allRegistrants ? victim === 0n : this.#type !== undefined && victim === this.holderKey;
+    const takes = this.#allRegistrants
+      ? victim === 0n
+      : this.#type !== undefined && victim === this.holderKey;
     if (victim === 0n && !takes) throw invalidFieldInParameterList(8);
 
     const gone = new Set<string>();

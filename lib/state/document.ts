@@ -19,7 +19,7 @@ export interface DocumentKind<T> {
 
 const MAGIC = 'SANLETST';
 /** Before the msgpack array [kind, version, body]. */
-const header = layout(16, { magic: ascii(0, 8), length: u32(8), checksum: u32(12) });
+const header = layout(16, { magic: ascii(0, 8), bodyBytes: u32(8), checksum: u32(12) });
 /** No document of ours comes near this; a length beyond it is damage. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
 
@@ -80,7 +80,7 @@ function pack(content: readonly [kind: string, version: number, body: unknown]):
   if (packed.length > LIMIT_BYTES) throw new RangeError(`a document of ${packed.length} bytes`);
   const bytes = Buffer.alloc(header.length + packed.length);
   header.magic.set(bytes, MAGIC);
-  header.length.set(bytes, packed.length);
+  header.bodyBytes.set(bytes, packed.length);
   header.checksum.set(bytes, crc32c(packed));
   bytes.set(packed, header.length);
   return bytes;
@@ -91,9 +91,9 @@ function unpack(path: string, bytes: Buffer): readonly unknown[] {
     throw new Error(`${path} is not a sanlet document`);
   }
   const packed = bytes.subarray(header.length);
-  if (packed.length !== header.length.get(bytes) || packed.length > LIMIT_BYTES) {
+  if (packed.length !== header.bodyBytes.get(bytes) || packed.length > LIMIT_BYTES) {
     throw new Error(
-      `${path} is damaged: it holds ${packed.length} bytes where ${header.length.get(bytes)} are due`,
+      `${path} is damaged: it holds ${packed.length} bytes where ${header.bodyBytes.get(bytes)} are due`,
     );
   }
   if (crc32c(packed) !== header.checksum.get(bytes))

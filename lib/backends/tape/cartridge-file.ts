@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { close, constants, fstatSync, openSync, unlinkSync } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { close, constants, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
@@ -43,10 +43,8 @@ export interface CartridgeFileOptions {
 /** A cartridge in a file. Rejects with one sentence that names the file when it cannot be used. */
 export async function openCartridgeFile(options: CartridgeFileOptions): Promise<Cartridge> {
   const { path, readOnly = false, stateDir } = options;
+  refuseImpossible(options);
   const medium = await findMedium(path);
-  const blank = await isBlank(medium);
-  if (blank && readOnly)
-    throw new Error(medium.stats === undefined ? `${path} does not exist` : `${path} is empty`);
   const writeProtected = readOnly || !(await mayWrite(medium));
   const lock = await lockMedium(medium, writeProtected, stateDir);
   try {
@@ -58,10 +56,10 @@ export async function openCartridgeFile(options: CartridgeFileOptions): Promise<
 }
 
 /** A new file, an empty one, or one whose creation a loss of power has left without its label. */
-async function isBlank({ real, stats }: MediumPath): Promise<boolean> {
-  if (stats === undefined || stats.size === 0) return true;
-  if (stats.size > CARTRIDGE_BLOCK_BYTES) return false;
-  const content = await readFile(real);
+function isBlank(file: number, bytes: number): boolean {
+  if (bytes > CARTRIDGE_BLOCK_BYTES) return false;
+  const content = Buffer.alloc(bytes);
+  readSync(file, content, 0, bytes, 0);
   return content.every(byte => byte === 0);
 }
 
@@ -101,7 +99,7 @@ async function open(
     const stats = fstatSync(file, { bigint: true });
     lock.identify(stats.dev, stats.ino);
     const channel = new FileChannel(file);
-    if (await isBlank(medium)) {
+    if (isBlank(file, Number(stats.size))) {
       if (writeProtected) throw new Error(`${options.path} is empty and may not be written`);
       await initialise(channel, options, dirname(medium.real));
     }

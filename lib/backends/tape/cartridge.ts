@@ -241,15 +241,21 @@ export class LogCartridge implements Cartridge {
   #appendFilemarks(count: number): MaybePromise<void> {
     const bytes = this.#log.headerBytes;
     const headers = count === 1 ? this.#header : Buffer.alloc(bytes * count);
-    let chain = this.#chain;
-    for (let i = 0; bytes > 0 && i < count; i++) {
-      chain = this.#writeFrame(headers.subarray(i * bytes, (i + 1) * bytes), FILEMARK, 0, 0, i, chain);
-    }
+    const chain = bytes === 0 ? 0 : this.#writeFilemarkFrames(headers, count);
     return after(this.#appended(headers, undefined), () => {
       for (let i = 0; i < count; i++) this.#index.addFilemark(bytes);
       this.#chain = chain;
       this.#at = { object: this.#at.object + count, file: this.#at.file + count };
     });
+  }
+
+  #writeFilemarkFrames(headers: Buffer, count: number): number {
+    let chain = this.#chain;
+    for (let i = 0; i < count; i++) {
+      const header = headers.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES);
+      chain = this.#writeFrame(header, FILEMARK, 0, 0, i, chain);
+    }
+    return chain;
   }
 
   /** The frame header of the object `ahead` of the position. */

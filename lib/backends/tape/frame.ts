@@ -72,7 +72,9 @@ export function isFrame(header: Buffer, { object, file, chain }: FramePlace): bo
   const type = frame.type.get(header);
   return (
     frame.magic.get(header) === MAGIC &&
-    (type === RECORD ? frame.recordLength.get(header) > 0 : type === FILEMARK && frame.recordLength.get(header) === 0) &&
+    (type === RECORD
+      ? frame.recordLength.get(header) > 0
+      : type === FILEMARK && frame.recordLength.get(header) === 0) &&
     frame.object.get(header) === object &&
     frame.file.get(header) === file &&
     frame.chain.get(header) === chain &&

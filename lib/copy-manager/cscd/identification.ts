@@ -47,7 +47,7 @@ export const identification: CscdType = {
 /** The designators in the body of VPD page 83h: of every length, all associations. */
 export function designatorsOf(page: Uint8Array): Designator[] {
   const found: Designator[] = [];
-  for (let at = 0; at + 4 <= page.length; ) {
+  for (let at = 0; at + 4 <= page.length;) {
     const length = page[at + 3]!;
     found.push({
       codeSet: page[at]! & 0x0f,

@@ -2,7 +2,9 @@ import type { CscdType } from './descriptor.ts';
 import { identification } from './identification.ts';
 
 /** CSCD descriptor types by code (SPC-4 6.4.5.1 table 131). */
-export const cscdTypes: ReadonlyMap<number, CscdType> = new Map([identification].map(type => [type.code, type]));
+export const cscdTypes: ReadonlyMap<number, CscdType> = new Map(
+  [identification].map(type => [type.code, type]),
+);
 
 /** CSCD descriptor IDs above 07FFh that segments may use (SPC-4 6.4.6.1 table 148). */
 export const OWN_UNIT = 0xffff;

@@ -57,7 +57,10 @@ export class Resolver {
       throw new CopyAbort(CopyCode.INCORRECT_DEVICE_TYPE, pointer);
     }
     const pad = cscd?.pad === true;
-    const lengthPointer: CopyPointer = { in: 'list', byte: (cscd?.offset ?? 0) + cscdLayout.blockLength.offset };
+    const lengthPointer: CopyPointer = {
+      in: 'list',
+      byte: (cscd?.offset ?? 0) + cscdLayout.blockLength.offset,
+    };
     switch (unit.deviceType) {
       case DeviceType.DISK: {
         const end = await BlockEnd.open(this.#initiator, lun, { pad, role, pointer });
@@ -95,7 +98,8 @@ export class Resolver {
     for (const [lun, unit] of this.#initiator.device.visible(this.#nexus)) {
       const { status, data } = await this.#initiator.ask(lun, Buffer.from(INQUIRY_83), PAGE_BYTES);
       if (status !== Status.GOOD || data.length < PAGE_HEADER_BYTES) continue;
-      if (designatorsOf(data.subarray(PAGE_HEADER_BYTES)).some(has => sameUnit(wanted, has))) return { lun, unit };
+      if (designatorsOf(data.subarray(PAGE_HEADER_BYTES)).some(has => sameUnit(wanted, has)))
+        return { lun, unit };
     }
     return undefined;
   }

@@ -13,7 +13,7 @@ export async function moveUp(
 ): Promise<void> {
   const { source, destination, from, to, bytes } = move;
   const unit = destination.blockBytes;
-  for (let end = bytes; end > 0 && !work.stopped; ) {
+  for (let end = bytes; end > 0 && !work.stopped;) {
     const start = Math.max(0, end - CHUNK_BYTES);
     const { abort } = await work.pump({
       source: source.source(from + start / unit, unit),

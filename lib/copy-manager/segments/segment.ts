@@ -72,7 +72,11 @@ export interface SegmentType {
    */
   readonly wrongRole: 'refuse' | 'abort';
   /** STREAM DEVICE TRANSFER LENGTH of the source or the destination, whichever is the stream. */
-  readonly streamTransfer?: { readonly of: 'source' | 'destination'; length(bytes: Uint8Array): number; readonly at: number };
+  readonly streamTransfer?: {
+    readonly of: 'source' | 'destination';
+    length(bytes: Uint8Array): number;
+    readonly at: number;
+  };
   /** Does it; throws SegmentFailure or CopyAbort. */
   run(segment: Segment, work: Work): Promise<void>;
 }

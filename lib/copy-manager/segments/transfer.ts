@@ -55,7 +55,12 @@ export function extentOf(
 }
 
 /** Refuses a range of blocks that ends behind the last one, before any of it is read or written. */
-export function requireRange(end: BlockEnd, lba: number, bytes: number, at: { lba: number; count: number }): void {
+export function requireRange(
+  end: BlockEnd,
+  lba: number,
+  bytes: number,
+  at: { lba: number; count: number },
+): void {
   const blocks = Math.ceil(bytes / end.blockBytes);
   if (blocks === 0 || lba + blocks <= end.blocks) return;
   throw new CopyAbort(CopyCode.NOT_REACHABLE, { in: 'segment', byte: lba >= end.blocks ? at.lba : at.count });

@@ -5,7 +5,12 @@ import { goodWithin } from '../spc/allocation.ts';
 import type { DiskUnit } from './disk-unit.ts';
 import { requireRange } from './transfer.ts';
 
-const cdb = layout(16, { opcode: u8(0), serviceAction: bits(1, 0, 5), lba: u64(2), allocationLength: u32(10) });
+const cdb = layout(16, {
+  opcode: u8(0),
+  serviceAction: bits(1, 0, 5),
+  lba: u64(2),
+  allocationLength: u32(10),
+});
 
 const HEADER = 8;
 const descriptor = layout(16, { lba: u64(0), blocks: u32(8), provisioningStatus: bits(12, 0, 4) });
@@ -36,7 +41,7 @@ export const getLbaStatus = command<DiskUnit>({
     const room = Math.floor((allocationLength - HEADER) / descriptor.length);
     const most = Math.min(Math.max(room, 1), MOST_DESCRIPTORS);
     const runs: { lba: number; blocks: number; status: number }[] = [];
-    for (let at = first * blockSize; at < bytes && !task.aborted; ) {
+    for (let at = first * blockSize; at < bytes && !task.aborted;) {
       const extent = await backend.extent(at, bytes - at);
       const status = extent.mapped ? MAPPED : DEALLOCATED;
       const last = runs.at(-1);

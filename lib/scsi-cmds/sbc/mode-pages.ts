@@ -6,11 +6,7 @@ import type { DiskUnit } from './disk-unit.ts';
 export const readWriteErrorRecoveryPage = modePage(0x01, [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /** Caching (SBC-3 6.5.6): WCE on and changeable. */
-export const cachingPage = modePage(
-  0x08,
-  [0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-  [0x04],
-);
+export const cachingPage = modePage(0x08, [0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0x04]);
 export const WCE = 0x04;
 
 const WRITE_PROTECTED = 0x80;
@@ -37,7 +33,8 @@ export const diskHeader = (unit: DiskUnit): ModeHeader => ({
       const numberBytes = given.long ? 8 : 4;
       const number = Buffer.from(asked.subarray(0, numberBytes));
       const keeps = number.every(byte => byte === 0) || number.every(byte => byte === 0xff);
-      if (!keeps && !number.equals(now.subarray(0, numberBytes))) throw invalidFieldInParameterList(at.descriptor);
+      if (!keeps && !number.equals(now.subarray(0, numberBytes)))
+        throw invalidFieldInParameterList(at.descriptor);
       const lengthAt = given.long ? 12 : 5;
       if (!now.subarray(lengthAt).equals(asked.subarray(lengthAt))) {
         throw invalidFieldInParameterList(at.descriptor + lengthAt);

@@ -4,7 +4,15 @@ import { type Command, command } from '../command.ts';
 import { LUN_BITS } from '../spc/allocation.ts';
 import type { Task } from '../task.ts';
 import type { DiskUnit } from './disk-unit.ts';
-import { FUA_NV, type TransferCdb, requireTransfer, transfer10, transfer12, transfer16, transfer6 } from './transfer.ts';
+import {
+  FUA_NV,
+  type TransferCdb,
+  requireTransfer,
+  transfer10,
+  transfer12,
+  transfer16,
+  transfer6,
+} from './transfer.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 

@@ -43,7 +43,8 @@ export const startStopUnit = command<DiskUnit>({
     if (moves && !unit.removable) throw invalidFieldInCdb(4, 1);
     if (moves && unit.removal.prevented) throw removalPrevented();
     // SBC-3 5.25: what is cached goes to the medium before it stops, unless NO_FLUSH.
-    if (!start && unit.loaded && !unit.writeProtected && !cdb.noFlush.get(task.cdb)) await unit.backend.flush();
+    if (!start && unit.loaded && !unit.writeProtected && !cdb.noFlush.get(task.cdb))
+      await unit.backend.flush();
     if (moves && unit.loaded !== start) {
       unit.loaded = start;
       if (start) unit.attention(Attention.MEDIUM_MAY_HAVE_CHANGED, task.nexus);

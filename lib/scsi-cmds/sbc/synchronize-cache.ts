@@ -32,7 +32,9 @@ const row = (name: string, opcode: number, cdb: typeof cdb10 | typeof cdb16): Co
         return undefined;
       }
       if (later instanceof Promise) {
-        return immediate ? later.catch((error: unknown) => unit.flushFailed(error)) : later.then(() => task.good());
+        return immediate
+          ? later.catch((error: unknown) => unit.flushFailed(error))
+          : later.then(() => task.good());
       }
       return immediate ? undefined : task.good();
     },

@@ -27,7 +27,7 @@ async function verifyMedium(unit: DiskUnit, task: Task, lba: number, blocks: num
   const { backend, blockSize } = unit;
   const end = (lba + blocks) * blockSize;
   const into = task.take(STEP_BYTES);
-  for (let at = lba * blockSize; at < end && !task.aborted; ) {
+  for (let at = lba * blockSize; at < end && !task.aborted;) {
     const extent = await backend.extent(at, end - at);
     const extentEnd = Math.min(at + extent.bytes, end);
     while (extent.mapped && at < extentEnd && !task.aborted) {
@@ -40,7 +40,13 @@ async function verifyMedium(unit: DiskUnit, task: Task, lba: number, blocks: num
 }
 
 /** The range holds `expected`, over and over when it is shorter. */
-async function compare(unit: DiskUnit, task: Task, lba: number, blocks: number, expected: Buffer): Promise<void> {
+async function compare(
+  unit: DiskUnit,
+  task: Task,
+  lba: number,
+  blocks: number,
+  expected: Buffer,
+): Promise<void> {
   const { backend, blockSize } = unit;
   const step = Math.max(expected.length, STEP_BYTES - (STEP_BYTES % expected.length));
   const pattern = expected.length >= blocks * blockSize ? expected : task.take(step);

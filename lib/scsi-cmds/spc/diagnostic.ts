@@ -5,7 +5,12 @@ import type { LogicalUnit } from '../logical-unit.ts';
 import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import { goodWithin, LUN_BITS } from './allocation.ts';
 
-const receiveCdb = layout(6, { opcode: u8(0), pageCodeValid: bit(1, 0), pageCode: u8(2), allocationLength: u16(3) });
+const receiveCdb = layout(6, {
+  opcode: u8(0),
+  pageCodeValid: bit(1, 0),
+  pageCode: u8(2),
+  allocationLength: u16(3),
+});
 
 const sendCdb = layout(6, {
   opcode: u8(0),
@@ -29,7 +34,9 @@ export const receiveDiagnosticResults = command<LogicalUnit>({
   ordering: 'free',
   tolerated: LUN_BITS,
   run(_unit, task) {
-    const asked = receiveCdb.pageCodeValid.get(task.cdb) ? receiveCdb.pageCode.get(task.cdb) : SUPPORTED_PAGES;
+    const asked = receiveCdb.pageCodeValid.get(task.cdb)
+      ? receiveCdb.pageCode.get(task.cdb)
+      : SUPPORTED_PAGES;
     if (asked !== SUPPORTED_PAGES) throw invalidFieldInCdb(2);
     const out = Buffer.of(SUPPORTED_PAGES, 0, 0, 1, SUPPORTED_PAGES);
     goodWithin(task, out, receiveCdb.allocationLength.get(task.cdb));

@@ -107,7 +107,8 @@ export const inquiry = command<LogicalUnit>({
     const code = cdb.pageCode.get(task.cdb);
     let data: Buffer;
     if (cdb.evpd.get(task.cdb)) data = vital(unit, task, code);
-    else if (code !== 0) throw invalidFieldInCdb(2); // SPC-4 6.6.1
+    else if (code !== 0)
+      throw invalidFieldInCdb(2); // SPC-4 6.6.1
     else data = standard(unit);
     goodWithin(task, data, cdb.allocationLength.get(task.cdb));
   },

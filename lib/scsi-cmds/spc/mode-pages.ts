@@ -52,7 +52,11 @@ export const ALL_SUBPAGES = 0xff;
 const CONTROL = 0x0a;
 
 /** A page of page_0 format from its bytes behind the header. */
-export function modePage(code: number, defaults: readonly number[], changeable: readonly number[] = []): ModePage {
+export function modePage(
+  code: number,
+  defaults: readonly number[],
+  changeable: readonly number[] = [],
+): ModePage {
   const page = Uint8Array.of(code, defaults.length, ...defaults);
   const mask = new Uint8Array(page.length);
   mask.set(changeable, 2);
@@ -103,7 +107,8 @@ export class ModePages {
       return page === undefined ? undefined : [page];
     }
     const found = this.pages.filter(
-      page => (code === ALL_PAGES || page.code === code) && (subcode === ALL_SUBPAGES || (page.subcode ?? 0) === 0),
+      page =>
+        (code === ALL_PAGES || page.code === code) && (subcode === ALL_SUBPAGES || (page.subcode ?? 0) === 0),
     );
     if (found.length > 0) return found;
     return code === 0 && this.header.emptyPageZero === true ? [] : undefined;
@@ -138,7 +143,7 @@ export class ModePages {
    */
   select(list: Uint8Array, from: number): () => boolean {
     const proposed: { page: ModePage; bytes: Uint8Array }[] = [];
-    for (let at = from; at < list.length; ) {
+    for (let at = from; at < list.length;) {
       const sub = (list[at]! & 0x40) !== 0;
       const header = sub ? 4 : 2;
       if (list.length - at < header) throw parameterListLengthError();

@@ -7,12 +7,27 @@ import type { Task } from '../task.ts';
 import { Attention } from '../unit-attention.ts';
 import { LUN_BITS } from './allocation.ts';
 
-const cdb6 = layout(6, { opcode: u8(0), pageFormat: bit(1, 4), savePages: bit(1, 0), parameterListLength: u8(4) });
-const cdb10 = layout(10, { opcode: u8(0), pageFormat: bit(1, 4), savePages: bit(1, 0), parameterListLength: u16(7) });
+const cdb6 = layout(6, {
+  opcode: u8(0),
+  pageFormat: bit(1, 4),
+  savePages: bit(1, 0),
+  parameterListLength: u8(4),
+});
+const cdb10 = layout(10, {
+  opcode: u8(0),
+  pageFormat: bit(1, 4),
+  savePages: bit(1, 0),
+  parameterListLength: u16(7),
+});
 
 /** Mode parameter headers (SPC-4 7.5.5). MODE DATA LENGTH is reserved in MODE SELECT, and clients leave in it what they read. */
 const header6 = layout(4, { mediumType: u8(1), deviceSpecific: u8(2), descriptorLength: u8(3) });
-const header10 = layout(8, { mediumType: u8(2), deviceSpecific: u8(3), longLba: bit(4, 0), descriptorLength: u16(6) });
+const header10 = layout(8, {
+  mediumType: u8(2),
+  deviceSpecific: u8(3),
+  longLba: bit(4, 0),
+  descriptorLength: u16(6),
+});
 
 function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof header10): void {
   const list = task.dataOut;

@@ -26,7 +26,11 @@ const cdb10 = layout(10, {
 });
 
 /** What lies behind the mode parameter header: the block descriptor and the pages. */
-function parameters(unit: LogicalUnit, task: Task, long: boolean): { descriptor: Uint8Array; pages: Uint8Array[] } {
+function parameters(
+  unit: LogicalUnit,
+  task: Task,
+  long: boolean,
+): { descriptor: Uint8Array; pages: Uint8Array[] } {
   const { cdb } = task;
   const { modePages } = unit;
   const control = cdb6.pageControl.get(cdb);
@@ -37,7 +41,10 @@ function parameters(unit: LogicalUnit, task: Task, long: boolean): { descriptor:
     throw known ? invalidFieldInCdb(3) : invalidFieldInCdb(2, 5);
   }
   const descriptor = cdb6.disableBlockDescriptors.get(cdb) ? undefined : modePages.header.descriptor(long);
-  return { descriptor: descriptor ?? new Uint8Array(0), pages: pages.map(page => modePages.values(page, control)) };
+  return {
+    descriptor: descriptor ?? new Uint8Array(0),
+    pages: pages.map(page => modePages.values(page, control)),
+  };
 }
 
 /** SPC-4 6.13, header of table 384. */

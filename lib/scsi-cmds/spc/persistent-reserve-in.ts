@@ -61,7 +61,10 @@ const readReservation = row('READ RESERVATION', 0x01, (unit, out) =>
 const COMPATIBLE_RESERVATION_HANDLING = 0x10;
 const TYPE_MASK_VALID = 0x80;
 /** PERSISTENT RESERVATION TYPE MASK: type n is bit n of byte 4, type 8 bit 0 of byte 5. */
-const typeMask = Object.values(ReservationType).reduce((mask, type) => mask | (type < 8 ? 1 << (type + 8) : 1), 0);
+const typeMask = Object.values(ReservationType).reduce(
+  (mask, type) => mask | (type < 8 ? 1 << (type + 8) : 1),
+  0,
+);
 
 const reportCapabilities = row('REPORT CAPABILITIES', 0x02, (_unit, out) =>
   out.uint(2, 8).uint(1, COMPATIBLE_RESERVATION_HANDLING).uint(1, TYPE_MASK_VALID).uint(2, typeMask).zeros(2),
@@ -76,7 +79,10 @@ const readFullStatus = row('READ FULL STATUS', 0x03, (unit, out) =>
     for (const registration of reservations.registrations) {
       const holds = reservations.holds(registration);
       out.put(key(registration.key)).zeros(4);
-      out.uint(1, holds ? R_HOLDER : 0).uint(1, holds ? reservations.type! : 0).zeros(4);
+      out
+        .uint(1, holds ? R_HOLDER : 0)
+        .uint(1, holds ? reservations.type! : 0)
+        .zeros(4);
       out.uint(2, registration.ports.relativePort);
       const transportId = encodeTransportId(registration.ports);
       out.uint(4, transportId.length).put(transportId);

@@ -31,7 +31,11 @@ const SERVACTV = 0x01;
 function allCommands(unit: LogicalUnit, out: Writer, withTimeouts: boolean): void {
   const filled = out.lengthField(4);
   for (const row of unit.commands.all()) {
-    out.uint(1, row.opcode).uint(1, 0).uint(2, row.serviceAction ?? 0).uint(1, 0);
+    out
+      .uint(1, row.opcode)
+      .uint(1, 0)
+      .uint(2, row.serviceAction ?? 0)
+      .uint(1, 0);
     out.uint(1, (withTimeouts ? CTDP_LIST : 0) | (row.serviceAction === undefined ? 0 : SERVACTV));
     out.uint(2, row.cdb.length);
     if (withTimeouts) timeouts(out, row);

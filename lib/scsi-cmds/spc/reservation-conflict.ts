@@ -1,5 +1,4 @@
 import { ReservationConflict } from '../reservations.ts';
-import { Status } from '../status.ts';
 import type { Task } from '../task.ts';
 
 /** Does it and ends the task with GOOD, or with RESERVATION CONFLICT. */
@@ -14,7 +13,7 @@ export function succeeds(task: Task, doIt: () => void): boolean {
     return true;
   } catch (error) {
     if (!(error instanceof ReservationConflict)) throw error;
-    task.end(Status.RESERVATION_CONFLICT);
+    task.end(error.status);
     return false;
   }
 }

@@ -22,7 +22,8 @@ export function decodeTransportId(from: Buffer, at: number): Pick<PortPair, 'ini
   // A name without its ISID (FORMAT CODE 00b) names a device, not a port.
   if (from[0] !== ISCSI_PORT) throw invalidFieldInParameterList(at);
   const length = from.length < 4 ? 0 : from.readUInt16BE(2);
-  if (length < SHORTEST || length % 4 !== 0 || 4 + length > from.length) throw invalidFieldInParameterList(at + 2);
+  if (length < SHORTEST || length % 4 !== 0 || 4 + length > from.length)
+    throw invalidFieldInParameterList(at + 2);
   const text = from.toString('utf8', 4, 4 + length);
   const found = /^([^\0]+),i,0x([0-9a-f]{12})\0*$/i.exec(text);
   if (found === null) throw invalidFieldInParameterList(at + 4);

@@ -39,7 +39,9 @@ export const deviceIdentification: VpdPage = {
     const out = new Writer();
     const designator = (association: number, codeSet: number, type: number, bytes: Uint8Array): void => {
       const ofPort = association === TARGET_PORT;
-      out.uint(1, (ofPort ? ISCSI << 4 : 0) | codeSet).uint(1, (ofPort ? PIV : 0) | (association << 4) | type);
+      out
+        .uint(1, (ofPort ? ISCSI << 4 : 0) | codeSet)
+        .uint(1, (ofPort ? PIV : 0) | (association << 4) | type);
       out.uint(1, 0).uint(1, bytes.length).put(bytes);
     };
     designator(LOGICAL_UNIT, ASCII, T10_VENDOR_ID, Buffer.from(vendorId, 'latin1'));

@@ -18,7 +18,7 @@ const limits = layout(6, {
 const maximumObject = layout(20, { identifier: u64(12) });
 
 export const readBlockLimits = command<TapeUnit>({
-  name: 'READ BLOCK LIMITS', // SSC-4 7.5
+  name: 'READ BLOCK LIMITS', // SSC-4 7.6
   opcode: 0x05,
   cdb,
   access: 'always',

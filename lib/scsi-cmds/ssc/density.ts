@@ -5,7 +5,7 @@ import { invalidFieldInCdb } from '../sense.ts';
 import { goodWithin } from '../spc/allocation.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
-/** A recording format (SSC-4 7.8). */
+/** A recording format (SSC-4 7.9). */
 export interface Density {
   readonly code: number;
   readonly bitsPerMm: number;
@@ -80,7 +80,7 @@ function describe(density: Density, capacityBytes: number): Buffer {
 
 /** MEDIA: of the cartridge in the drive, otherwise of the drive. There is one density, so the list is the same. */
 export const reportDensitySupport = command<TapeUnit>({
-  name: 'REPORT DENSITY SUPPORT', // SSC-4 7.8
+  name: 'REPORT DENSITY SUPPORT', // SSC-4 7.9
   opcode: 0x44,
   cdb,
   access: 'always',

@@ -1,6 +1,6 @@
 import { LARGEST_BUFFER } from '../../bytes/buffers.ts';
 
-/** READ BLOCK LIMITS (SSC-4 READ BLOCK LIMITS): what 24 bits of TRANSFER LENGTH can say, and less than one buffer. */
+/** READ BLOCK LIMITS (SSC-4 7.6): what 24 bits of TRANSFER LENGTH can say, and less than one buffer. */
 export const MAX_BLOCK_BYTES = 0xff_ffff;
 export const MIN_BLOCK_BYTES = 1;
 

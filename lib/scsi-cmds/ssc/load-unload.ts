@@ -16,7 +16,7 @@ const cdb = layout(6, {
 
 /** HOLD keeps the cartridge in the drive and unthreaded, which is how UNLOAD leaves it here in any case. */
 export const loadUnload = command<TapeUnit>({
-  name: 'LOAD UNLOAD', // SSC-4 7.2
+  name: 'LOAD UNLOAD', // SSC-4 7.3
   opcode: 0x1b,
   cdb,
   access: 'write',

@@ -6,7 +6,7 @@ import { goTo, requirePartitionZero } from './address.ts';
 import { endOfData } from './sense.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
-/** DEST_TYPE (SSC-4 7.3). */
+/** DEST_TYPE (SSC-4 7.4). */
 const Destination = { OBJECT: 0, FILE: 1, END_OF_DATA: 3 } as const;
 
 /** BT: whether the address is a vendor's own; ours are object numbers either way. */
@@ -43,7 +43,7 @@ export const locate10 = command<TapeUnit>({
 });
 
 export const locate16 = command<TapeUnit>({
-  name: 'LOCATE(16)', // SSC-4 7.3
+  name: 'LOCATE(16)', // SSC-4 7.4
   opcode: 0x92,
   cdb: cdb16,
   ...row,
@@ -73,7 +73,6 @@ async function goToFile(unit: TapeUnit, file: number): Promise<void> {
   const { medium } = unit;
   await unit.synchronize();
   await medium.rewind();
-  if (file === 0) return;
   const { stop } = await medium.spaceFilemarks(file);
   if (stop === 'end-of-data') throw new CheckCondition(endOfData(medium.pastEarlyWarning));
 }

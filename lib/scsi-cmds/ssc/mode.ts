@@ -45,7 +45,7 @@ export class TapeModeHeader implements ModeHeader {
     const byte = new Uint8Array(deviceSpecific.length);
     deviceSpecific.writeProtected.set(byte, this.#unit.writeProtected);
     deviceSpecific.bufferedMode.set(byte, this.#unit.bufferedMode);
-    return byte[0];
+    return byte[0]!;
   }
 
   descriptor(): Uint8Array {

@@ -10,7 +10,7 @@ const cdb = layout(6, {
 
 /** With IMMED too it has rewound before it answers: there is nothing to wait for. */
 export const rewind = command<TapeUnit>({
-  name: 'REWIND', // SSC-4 7.9
+  name: 'REWIND', // SSC-4 7.10
   opcode: 0x01,
   cdb,
   access: 'read',

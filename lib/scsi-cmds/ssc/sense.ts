@@ -1,6 +1,6 @@
 import { SenseKey, type SenseFacts } from '../sense.ts';
 
-/** What a tape says beside GOOD. The residual goes into INFORMATION (SSC-4 4.2.17, error reporting). */
+/** What a tape says beside GOOD. The residual goes into INFORMATION (SSC-4, error reporting). */
 
 /** A filemark was met (00h/01h). */
 export const filemarkDetected = (residual: number): SenseFacts => ({

@@ -42,7 +42,7 @@ export const space6 = command<TapeUnit>({
 });
 
 export const space16 = command<TapeUnit>({
-  name: 'SPACE(16)', // SSC-4 7.11
+  name: 'SPACE(16)', // SSC-4 7.12
   opcode: 0x91,
   cdb: cdb16,
   ...row,

@@ -79,7 +79,7 @@ export class TapeUnit extends LogicalUnit {
 
   /** DCE of the data compression mode page. */
   get compression(): boolean {
-    return (this.modePages.current(DATA_COMPRESSION)[2] & DCE) !== 0;
+    return (this.modePages.current(DATA_COMPRESSION)[2]! & DCE) !== 0;
   }
 
   /** What trouble at the medium is as sense, for a command that has more to say of it. */

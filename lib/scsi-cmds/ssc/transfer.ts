@@ -3,7 +3,7 @@ import { invalidFieldInCdb } from '../sense.ts';
 import { MAX_TRANSFER_BYTES } from './limits.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
-/** What FIXED and TRANSFER LENGTH ask for (SSC-4 4.2.9). */
+/** What FIXED and TRANSFER LENGTH ask for (SSC-4 6.4). */
 export interface Transfer {
   readonly fixed: boolean;
   readonly records: number;

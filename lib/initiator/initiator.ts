@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { defaults, type Parameters } from '../iscsi/login/keys.ts';
+import { InitiatorError } from './initiator-error.ts';
+import type { Credentials } from './login.ts';
+import { Session } from './session.ts';
+
+export interface PortalOptions {
+  readonly host?: string;
+  readonly port?: number;
+  /** A connected stream instead of host and port. */
+  readonly stream?: Duplex;
+  readonly user?: string;
+  readonly secret?: string;
+  /** What the target must prove itself with. */
+  readonly mutual?: Credentials;
+  /** Offers CRC32C for both, or for one of them; the target decides. */
+  readonly digests?: boolean | 'header' | 'data';
+  readonly initiatorName?: string;
+  /** Six bytes; random unless told, so that two processes never reinstate each other's session. */
+  readonly isid?: Uint8Array;
+  /** Connection and login together. Default 10 s. */
+  readonly loginTimeoutMs?: number;
+  /** For commands that name none. Default 60 s. */
+  readonly commandTimeoutMs?: number;
+  /** What is offered in the operational stage, where it is to differ. */
+  readonly parameters?: Partial<Parameters>;
+}
+
+export interface LoginOptions extends PortalOptions {
+  readonly target: string;
+}
+
+/** A target that SendTargets told of. */
+export interface DiscoveredTarget {
+  readonly name: string;
+  /** `host:port,group` as told. */
+  readonly addresses: readonly string[];
+}
+
+const DEFAULT_NAME = 'iqn.2026-01.io.sanlet:initiator';
+const DEFAULT_PORT = 3260;
+
+/** Offers of ours, where they are not the defaults of RFC 7143: few round trips for a copy, and bounded buffers. */
+const OFFERS: Partial<Parameters> = {
+  initialR2T: false,
+  immediateData: true,
+  maxRecvDataSegmentLength: 256 * 1024,
+  maxBurstLength: 1024 * 1024,
+  firstBurstLength: 256 * 1024,
+  maxOutstandingR2T: 4,
+  defaultTime2Retain: 0,
+};
+
+/** RFC 7143 11.12.5: type 10b, random. */
+function newIsid(): Buffer {
+  const isid = randomBytes(6);
+  isid[0] = 0x80;
+  return isid;
+}
+
+function ourParameters({ digests = false, parameters }: PortalOptions): Parameters {
+  return {
+    ...defaults(),
+    ...OFFERS,
+    headerDigest: digests === true || digests === 'header',
+    dataDigest: digests === true || digests === 'data',
+    ...parameters,
+  };
+}
+
+export const Initiator = {
+  /** Connects and logs in to a target. Rejects with InitiatorError. */
+  login(options: LoginOptions): Promise<Session> {
+    return open(options, options.target);
+  },
+
+  /** Asks a portal for its targets in a discovery session (RFC 7143 4.3). */
+  async discover(options: PortalOptions): Promise<DiscoveredTarget[]> {
+    const session = await open(options, undefined);
+    try {
+      return targetsOf(await session.text([{ key: 'SendTargets', value: 'All' }]));
+    } finally {
+      await session.logout();
+    }
+  },
+};
+
+async function open(options: PortalOptions, target: string | undefined): Promise<Session> {
+  const { host = '127.0.0.1', port = DEFAULT_PORT, user, secret, loginTimeoutMs = 10_000 } = options;
+  const isid = options.isid ?? newIsid();
+  if (isid.length !== 6) throw new InitiatorError('usage', 'an ISID has six bytes');
+  if ((user === undefined) !== (secret === undefined)) {
+    throw new InitiatorError('usage', 'CHAP needs a user and a secret');
+  }
+  if (options.mutual !== undefined && user === undefined) {
+    throw new InitiatorError('usage', 'mutual CHAP needs a user and a secret of our own too');
+  }
+  const peer =
+    options.stream === undefined
+      ? host.includes(':')
+        ? `[${host}]:${port}`
+        : `${host}:${port}`
+      : 'the target';
+  const until = Date.now() + loginTimeoutMs;
+  const stream = options.stream ?? (await connected(host, port, peer, loginTimeoutMs));
+  return Session.login(stream, {
+    initiatorName: options.initiatorName ?? DEFAULT_NAME,
+    target,
+    isid,
+    tsih: 0,
+    cid: 0,
+    ours: ourParameters(options),
+    credentials: user === undefined || secret === undefined ? undefined : { user, secret },
+    mutual: options.mutual,
+    peer,
+    loginTimeoutMs: Math.max(1, until - Date.now()),
+    commandTimeoutMs: options.commandTimeoutMs ?? 60_000,
+  });
+}
+
+const CONNECT_SENTENCES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+  ETIMEDOUT: 'the host does not answer',
+  ECONNRESET: 'the connection was reset',
+};
+
+function connected(host: string, port: number, peer: string, timeoutMs: number): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true });
+    const failed = (why: string, cause?: unknown): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new InitiatorError('connect', `cannot connect to ${peer}: ${why}`, { cause }));
+    };
+    const refused = (error: NodeJS.ErrnoException): void => {
+      // Several addresses, several errors: the first one's code stands for them (net's autoSelectFamily).
+      const code = error.code ?? '';
+      failed(CONNECT_SENTENCES[code] ?? error.message, error);
+    };
+    const timer = setTimeout(() => failed(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    socket.once('error', refused);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', refused);
+      resolve(socket);
+    });
+  });
+}
+
+/** RFC 7143 appendix C: addresses belong to the TargetName before them. */
+function targetsOf(pairs: readonly { key: string; value: string }[]): DiscoveredTarget[] {
+  const targets: { name: string; addresses: string[] }[] = [];
+  for (const { key, value } of pairs) {
+    if (key === 'TargetName') targets.push({ name: value, addresses: [] });
+    else if (key === 'TargetAddress') targets.at(-1)?.addresses.push(value);
+  }
+  return targets;
+}

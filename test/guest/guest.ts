@@ -1,0 +1,172 @@
+/**
+ * The kernel's own initiator: boots a small Debian guest in QEMU and runs jobs in it against a target on
+ * this machine. What the guest consists of is in build.sh, what it does in init.sh and jobs/.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The host's 127.0.0.1 as the guest sees it, by QEMU's user network. */
+export const HOST_IN_GUEST = '10.0.2.2';
+
+const QEMU = 'qemu-system-x86_64';
+/** A full virtual machine is not always allowed to use KVM: emulation works wherever a process may run. */
+const ACCELERATOR = process.env['SANLET_QEMU_ACCEL'] ?? 'tcg';
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export interface JobResult {
+  readonly job: string;
+  readonly checks: Check[];
+  /** Everything that the job printed. */
+  readonly lines: string[];
+  /** The exit status of its shell, 124 when its time ran out; undefined when it did not end. */
+  status: number | undefined;
+  seconds: number;
+}
+
+export interface GuestOptions {
+  /** The guest, by `prepareGuest`. */
+  readonly directory: string;
+  /** Where the target listens on 127.0.0.1. */
+  readonly portalPort: number;
+  readonly iqn: string;
+  /** Names of scripts in jobs/, in the order in which they run. */
+  readonly jobs: readonly string[];
+  /** What else the jobs want to know, as variables of their shell. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** Time for everything, and for one job. */
+  readonly timeoutMs: number;
+  readonly jobTimeoutMs?: number;
+  readonly memoryMiB?: number;
+  readonly onLine?: (line: string) => void;
+}
+
+export interface GuestRun {
+  /** QEMU's, null when it was killed because the time had run out. */
+  readonly exitCode: number | null;
+  /** Everything that appeared on the guest's console or that QEMU said. */
+  readonly lines: string[];
+  readonly results: JobResult[];
+  /** From power on to the first job. */
+  readonly bootSeconds: number;
+}
+
+/** Builds the guest unless it is there; or says in a sentence what is missing on this machine. */
+export async function prepareGuest(): Promise<{ directory: string } | { missing: string }> {
+  const qemu = await output(QEMU, ['--version']);
+  if (qemu.code !== 0) return { missing: `${QEMU} is missing: install the Debian package qemu-system-x86` };
+  const build = await output(here('build.sh'), []);
+  if (build.code !== 0) return { missing: build.stderr.trim() };
+  return { directory: build.stdout.trim() };
+}
+
+/** Runs the jobs in a fresh guest. QEMU has ended when the promise settles, whatever happened. */
+export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
+  const lines: string[] = [];
+  const results: JobResult[] = [];
+  const started = performance.now();
+  let bootSeconds = Number.NaN;
+  let job: JobResult | undefined;
+  let jobStarted = 0;
+
+  const take = (line: string): void => {
+    lines.push(line);
+    options.onLine?.(line);
+    const mark = /^@@ (begin|end) (\S+) ?(\d*)$/.exec(line);
+    if (mark?.[1] === 'begin') {
+      jobStarted = performance.now();
+      if (results.length === 0) bootSeconds = (jobStarted - started) / 1000;
+      job = { job: mark[2] ?? '', checks: [], lines: [], status: undefined, seconds: 0 };
+      results.push(job);
+      return;
+    }
+    if (job === undefined) return;
+    job.seconds = (performance.now() - jobStarted) / 1000;
+    if (mark?.[1] === 'end') {
+      job.status = Number(mark[3]);
+      job = undefined;
+      return;
+    }
+    job.lines.push(line);
+    const check = /^(not )?ok (.*?)(?: # (.*))?$/.exec(line);
+    if (check) job.checks.push({ name: check[2] ?? '', ok: check[1] === undefined, detail: check[3] ?? '' });
+  };
+
+  // stdin stays open: at its end QEMU would close the console, and the guest's next line would hang.
+  const qemu = spawn(QEMU, qemuArguments(options), { stdio: ['pipe', 'pipe', 'pipe'] });
+  const kill = (): void => void qemu.kill('SIGKILL');
+  const timer = setTimeout(kill, options.timeoutMs);
+  process.once('exit', kill);
+  try {
+    const read = [qemu.stdout, qemu.stderr].map(async stream => {
+      for await (const line of createInterface({ input: stream })) take(line.replaceAll('\r', ''));
+    });
+    const [exitCode] = await Promise.all([ended(qemu), ...read]);
+    return { exitCode, lines, results, bootSeconds };
+  } finally {
+    clearTimeout(timer);
+    process.removeListener('exit', kill);
+    kill();
+  }
+}
+
+function qemuArguments(options: GuestOptions): string[] {
+  const seconds = (ms: number): number => Math.ceil(ms / 1000);
+  const settings: Record<string, string | number> = {
+    PORTAL: `${HOST_IN_GUEST}:${options.portalPort}`,
+    IQN: options.iqn,
+    JOBS: options.jobs.join(' '),
+    GUEST_SECONDS: seconds(options.timeoutMs),
+    JOB_SECONDS: seconds(options.jobTimeoutMs ?? 60_000),
+    ...options.settings,
+  };
+  const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);
+  // The firmware's configuration files carry the jobs in: no disk, no shared folder, no temporary file.
+  const files = ['lib', ...options.jobs].flatMap(job => [
+    '-fw_cfg',
+    `name=opt/sanlet/${job}.sh,file=${quoted(here(`jobs/${job}.sh`))}`,
+  ]);
+  return [
+    ...['-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-machine', 'q35', '-accel', ACCELERATOR, '-cpu', 'qemu64', '-smp', '2'],
+    ...['-m', String(options.memoryMiB ?? 1024)],
+    ...['-kernel', `${options.directory}/vmlinux`, '-initrd', `${options.directory}/initramfs`],
+    // Nothing in here is worth a mitigation, and emulation pays for each.
+    ...['-append', 'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off'],
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
+    ...['-fw_cfg', `name=opt/sanlet/env,string=${quoted(env.join(''))}`],
+    ...files,
+  ];
+}
+
+/** A value in one of QEMU's option lists, which commas part. */
+const quoted = (value: string): string => value.replaceAll(',', ',,');
+
+/** The exit code of a process, null when a signal ended it; rejects when it could not start. */
+const ended = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+
+/** Runs a program to its end and collects what it says. 127 when there is no such program. */
+async function output(
+  command: string,
+  args: string[],
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const code = await ended(child).catch(() => 127);
+  return { code, stdout, stderr };
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# PID 1 of the guest: brings up what the jobs need, runs them one after the other and switches off.
+#
+# QEMU hands over the jobs and their settings as firmware configuration files, which the kernel shows
+# in /sys: `env` with the settings and one file a job. The answer is what appears on the console; the
+# lines that begin with @@ are this script's own.
+export PATH=/usr/sbin:/usr/bin HOME=/tmp
+
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /run/lock /run/jobs
+# One modprobe for all of them; the names are words on purpose.
+# shellcheck disable=SC2046
+modprobe -a $(cat /etc/modules)
+
+for file in /sys/firmware/qemu_fw_cfg/by_name/opt/sanlet/*; do
+  cat "$file/raw" >"/run/jobs/${file##*/}"
+done
+set -a
+# shellcheck source=/dev/null
+. /run/jobs/env
+set +a
+
+# Should whoever started QEMU be killed, this still ends it.
+(sleep "$GUEST_SECONDS" && echo o >/proc/sysrq-trigger) &
+
+ip link set lo up
+ip address add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+# Why a login failed is told here and nowhere else.
+iscsid --foreground >/run/iscsid.log 2>&1 &
+
+cd /run/jobs || exit
+echo "@@ up"
+for job in $JOBS; do
+  echo "@@ begin $job"
+  timeout --kill-after=5 "$JOB_SECONDS" sh -eu "$job.sh"
+  echo "@@ end $job $?"
+done
+echo "@@ done"
+echo o >/proc/sysrq-trigger
+sleep 10

@@ -1,0 +1,130 @@
+#!/bin/sh
+# What the jobs share. A job runs as `sh -eu`, in a directory of the guest's memory, and prints one line
+# an assertion: `ok NAME` or `not ok NAME # DETAIL`. Everything else that it prints is commentary.
+#
+# A fork takes the emulated processor 50 ms: loops here use what the shell itself can do.
+
+not_ok() {
+  printf 'not ok %s # %s\n' "$1" "$(printf '%s' "$2" | tr '\n\r' '|' | cut -c 1-1000)"
+}
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+  name=$1
+  shift
+  if output=$("$@" 2>&1); then
+    echo "ok $name"
+  else
+    not_ok "$name" "status $? of: $* | $output"
+  fi
+}
+
+# refuses NAME PATTERN COMMAND...: the command fails, and says something like PATTERN.
+refuses() {
+  name=$1 pattern=$2
+  shift 2
+  if output=$("$@" 2>&1); then
+    not_ok "$name" "succeeded: $* | $output"
+  elif printf '%s\n' "$output" | grep -Eqi -- "$pattern"; then
+    echo "ok $name"
+  else
+    not_ok "$name" "does not say '$pattern': $* | $output"
+  fi
+}
+
+# says NAME PATTERN COMMAND...: the command succeeds, and its output has a line like PATTERN.
+says() {
+  name=$1 pattern=$2
+  shift 2
+  if ! output=$("$@" 2>&1); then
+    not_ok "$name" "status $? of: $* | $output"
+  elif printf '%s\n' "$output" | grep -Eqi -- "$pattern"; then
+    echo "ok $name"
+  else
+    not_ok "$name" "does not say '$pattern': $* | $output"
+  fi
+}
+
+# equal NAME ACTUAL EXPECTED
+equal() {
+  if [ "$2" = "$3" ]; then
+    echo "ok $1"
+  else
+    not_ok "$1" "got '$2', expected '$3'"
+  fi
+}
+
+# The devices of our session in the order of their LUNs, as $disk0 $disk0_sg $disk1 $disk1_sg $tape
+# $tape_sg. The kind counts and not the number: a LUN 0 may be something else.
+find_devices() {
+  disk0='' disk1='' tape='' disk0_sg='' disk1_sg='' tape_sg=''
+  for session in /sys/class/iscsi_session/session*; do
+    read -r name <"$session/targetname" || continue
+    [ "$name" = "$IQN" ] || continue
+    for device in "$session"/device/target*/*:*:*:*; do
+      read -r type <"$device/type" || continue
+      set -- "$device"/scsi_generic/*
+      sg=/dev/${1##*/}
+      [ -c "$sg" ] || continue
+      if [ "$type" = 0 ]; then
+        set -- "$device"/block/*
+        [ -b "/dev/${1##*/}" ] || continue
+        # sg_xcopy looks for block devices here, where udev would have put them.
+        read -r numbers <"$1/dev"
+        ln -sf "/dev/${1##*/}" "/dev/block/$numbers"
+        if [ -z "$disk0" ]; then
+          disk0=/dev/${1##*/} disk0_sg=$sg
+        else
+          disk1=/dev/${1##*/} disk1_sg=$sg
+        fi
+      elif [ "$type" = 1 ]; then
+        # The plain non-rewinding node: nst0, not nst0a, nst0l, nst0m.
+        set -- "$device"/scsi_tape/nst*[0-9]
+        [ -c "/dev/${1##*/}" ] || continue
+        tape=/dev/${1##*/} tape_sg=$sg
+      fi
+    done
+  done
+  [ -n "$disk1" ] && [ -n "$tape" ]
+}
+
+# Logs in unless we are, and waits for the two disks and the tape: the login is over before the kernel
+# has scanned. The record is made by hand, so that a job needs no discovery.
+attach() {
+  mkdir -p /dev/block
+  if ! iscsiadm -m session 2>/dev/null | grep -q " $IQN "; then
+    iscsiadm -m node -o new -T "$IQN" -p "$PORTAL" >/dev/null
+    iscsiadm -m node -T "$IQN" -p "$PORTAL" --login
+  fi
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    find_devices && break
+    sleep 0.5
+  done
+  # A new session meets a unit attention on every LUN. The drivers take it in their stride, the sg_ tools
+  # report it as a failure.
+  for sg in $disk0_sg $disk1_sg $tape_sg; do
+    sg_turs "$sg" >/dev/null 2>&1 || true
+  done
+  find_devices || {
+    echo "not ok two disks and a tape are there # found '$disk0' '$disk1' '$tape'"
+    exit 1
+  }
+}
+
+# Disks without the page cache between: what counts is what the target has. All in blocks of 512 bytes,
+# moved by the MiB.
+
+# blocks_of DEVICE LBA COUNT: to stdout.
+blocks_of() {
+  dd if="$1" bs=1M skip=$(($2 * 512)) count=$(($3 * 512)) iflag=direct,skip_bytes,count_bytes status=none
+}
+
+# holds DEVICE LBA COUNT FILE: these blocks are the file's first ones; /dev/zero is a file too.
+holds() {
+  blocks_of "$1" "$2" "$3" | cmp -n $(($3 * 512)) - "$4"
+}
+
+# fill DEVICE FILE MIB: the first MiB of the device are the file's, /dev/urandom's or /dev/zero's.
+fill() {
+  dd if="$2" of="$1" bs=1M count="$3" oflag=direct iflag=fullblock status=none
+}

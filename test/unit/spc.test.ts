@@ -1,0 +1,470 @@
+import t from 'tap';
+import { memoryDisk } from '../../lib/backends/memory.ts';
+import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
+import { identify } from '../../lib/scsi-cmds/identity.ts';
+import { DeviceType, LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
+import { disk, type DiskUnit } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
+import { mediumNotPresent } from '../../lib/scsi-cmds/sense.ts';
+import { modePage, ModePages } from '../../lib/scsi-cmds/spc/mode-pages.ts';
+import { primaryCommands, primaryPages } from '../../lib/scsi-cmds/spc/primary.ts';
+import { addPages } from '../../lib/scsi-cmds/spc/vpd.ts';
+import { Status } from '../../lib/scsi-cmds/status.ts';
+import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
+import { Attention } from '../../lib/scsi-cmds/unit-attention.ts';
+import { type Answer, Commander, nexus } from '../harness/commands.ts';
+
+const TARGET = 'iqn.2026-01.io.sanlet:test';
+const SIZE = 1 << 20;
+
+const newDisk = (name = 'd0'): DiskUnit =>
+  disk({
+    identity: identify(TARGET, name, { product: 'disk', revision: '0.1' }),
+    backend: memoryDisk({ bytes: SIZE, blockSize: 512 }),
+  });
+
+/** A device with disks at the given LUNs and an initiator that has met its unit attentions. */
+async function rig(...luns: number[]): Promise<{ device: TargetDevice; a: Commander; unit: DiskUnit }> {
+  const device = new TargetDevice(TARGET, absentUnit());
+  for (const lun of luns.length > 0 ? luns : [0]) device.add(lun, newDisk(`d${lun}`));
+  const a = await new Commander(device).clear();
+  return { device, a, unit: device.units[0]![1] as DiskUnit };
+}
+
+/** SENSE KEY SPECIFIC as `cdb 2.5`, `list 8`, or nothing (SPC-4 4.5.2.4.2). */
+function pointer({ sense }: Answer): string {
+  if ((sense[15]! & 0x80) === 0) return '';
+  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
+  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
+  const { a, unit } = await rig();
+  const { data, status } = await a.send(0, '12 00 00 01 00 00');
+  t.equal(status, Status.GOOD);
+  t.equal(data.length, 96);
+  t.equal(data[0], 0x00, 'a connected direct access device');
+  t.equal(data[1], 0x00, 'not removable');
+  t.equal(data[2], 0x06, 'VERSION: no suite takes more');
+  t.equal(data[3], 0x12, 'HISUP, response data format 2');
+  t.equal(data[4], 91, 'ADDITIONAL LENGTH');
+  t.equal(data[5], 0x10, 'implicit ALUA, no 3PC, PROTECT 0');
+  t.equal(data[7], 0x02, 'CMDQUE');
+  t.equal(data.toString('latin1', 8, 36), 'SANLET  disk            0.1 ');
+  t.equal(hex(data.subarray(58, 68)), '00a0046004c009600000', 'SAM-5, SPC-4, SBC-3, iSCSI');
+  unit.thirdPartyCopy = true;
+  const again = await a.send(0, '12 00 00 00 24 00');
+  t.equal(again.data[5], 0x18, '3PC once the unit copies');
+  t.equal(again.data.length, 36);
+  t.equal(again.data[4], 91, 'SPC-4 4.2.5.6: a short allocation length changes no length field');
+  t.equal(again.totalIn, 36);
+});
+
+t.test('SPC-4 6.6.1: INQUIRY refuses what it does not know', async t => {
+  const { a } = await rig();
+  const page = await a.send(0, '12 00 01 00 ff 00');
+  t.equal(page.said, '5/2400', 'PAGE CODE without EVPD');
+  t.equal(pointer(page), 'cdb 2');
+  const unknown = await a.send(0, '12 01 b7 00 ff 00');
+  t.equal(unknown.said, '5/2400');
+  t.equal(pointer(unknown), 'cdb 2');
+  const reserved = await a.send(0, '12 02 00 00 ff 00');
+  t.equal(pointer(reserved), 'cdb 1.1', 'CMDDT is gone');
+  t.equal((await a.send(0, '12 60 00 00 24 00')).status, Status.GOOD, 'LUN bits of SCSI-2 are let through');
+  t.equal((await a.send(0, '12 00 00 00 00 00')).totalIn, 0, 'allocation length 0 is no error');
+});
+
+t.test('SPC-4 7.8: VPD pages', async t => {
+  const { a, unit } = await rig();
+  const vpd = async (page: string, length = 'ff'): Promise<Buffer> =>
+    (await a.send(0, `12 01 ${page} 00 ${length} 00`)).data;
+  t.equal(hex(await vpd('00')), '0000000700808386b0b1b2', '7.8.12: sorted, itself first');
+  unit.vpd.set(0x8f, { code: 0x8f, body: () => Uint8Array.of(1, 2) });
+  t.equal(hex(await vpd('00')), '0000000800' + '8083868fb0b1b2', 'a page that comes later takes its place');
+  t.equal(hex(await vpd('8f')), '008f00020102');
+
+  const serial = await vpd('80');
+  t.equal(serial.readUInt16BE(2), 16);
+  t.equal(serial.toString('latin1', 4), unit.identity.serial);
+  t.equal(hex(await vpd('80', '04')), '00800010', 'with 4 bytes asked for the length is whole');
+
+  const page = await vpd('83');
+  t.ok(page.length <= 255, '83h fits one byte of allocation length');
+  t.equal(page.readUInt16BE(2), page.length - 4);
+  const found: { association: number; type: number; bytes: Buffer; header: number }[] = [];
+  for (let at = 4; at < page.length; at += 4 + page[at + 3]!) {
+    found.push({
+      header: page.readUInt16BE(at),
+      association: (page[at + 1]! >> 4) & 3,
+      type: page[at + 1]! & 0x0f,
+      bytes: page.subarray(at + 4, at + 4 + page[at + 3]!),
+    });
+  }
+  t.strictSame(
+    found.map(d => [d.association, d.type]),
+    [
+      [0, 1],
+      [1, 4],
+      [1, 5],
+      [0, 3],
+    ],
+    'T10 vendor id, relative target port, target port group, and the NAA of the unit last',
+  );
+  t.ok(
+    found.every(d => d.bytes.length <= 20),
+    'each fits a CSCD descriptor',
+  );
+  t.equal(hex(found.at(-1)!.bytes), hex(unit.identity.naa));
+  t.equal(found.at(-1)!.bytes[0]! >> 4, 3, 'locally assigned NAA');
+  t.equal(found[0]!.bytes.toString('latin1', 0, 8), 'SANLET  ');
+  t.equal(hex(found[1]!.bytes), '00000001');
+  t.equal(found[1]!.header, 0x5194, 'binary, PIV with iSCSI, of the port');
+
+  const extended = await vpd('86');
+  t.equal(extended.length, 64);
+  t.equal(extended[5], 0x07, '7.8.7: HEADSUP, ORDSUP, SIMPSUP');
+  t.equal(extended[6], 0x01, 'V_SUP');
+});
+
+t.test('SPC-4 6.33: REPORT LUNS', async t => {
+  const { device, a } = await rig(7, 0, 300);
+  const b = new Commander(device, nexus('iqn.2026-01.test:b'));
+  const list = await b.send(0, 'a0 00 00 00 00 00 00 00 10 00 00 00');
+  t.equal(hex(list.data.subarray(0, 8)), '0000001800000000', '6.33: passes a unit attention');
+  t.equal(
+    hex(list.data.subarray(8)),
+    '0000000000000000' + '0007000000000000' + '412c000000000000',
+    'LUN 0 first',
+  );
+  t.equal((await b.send(0, '00')).said, '6/2900', 'which is left pending');
+  t.equal(
+    hex((await a.send(0, 'a0 00 01 00 00 00 00 00 10 00')).data),
+    '0000000000000000',
+    'no well-known units',
+  );
+  t.equal((await a.send(0, 'a0 00 02 00 00 00 00 00 10 00')).data.length, 32);
+  t.equal((await a.send(0, 'a0 00 00 00 00 00 00 00 00 10')).data.length, 16, 'cut to 16');
+  const short = await a.send(0, 'a0 00 00 00 00 00 00 00 00 0f');
+  t.equal(short.said, '5/2400');
+  t.equal(pointer(short), 'cdb 6');
+  const select = await a.send(0, 'a0 00 03 00 00 00 00 00 10 00');
+  t.equal(pointer(select), 'cdb 2');
+
+  device.units[1]![1].attention(Attention.REPORTED_LUNS_CHANGED);
+  await a.send(0, 'a0 00 00 00 00 00 00 00 10 00');
+  t.equal((await a.send(7, '00')).status, Status.GOOD, 'REPORTED LUNS DATA HAS CHANGED is cleared by it');
+});
+
+t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {
+  const { device } = await rig(0, 1);
+  const b = new Commander(device, nexus('iqn.2026-01.test:b'));
+  t.equal((await b.send(0, '12 00 00 00 24 00')).status, Status.GOOD, 'INQUIRY passes it');
+  t.equal((await b.send(0, '00')).said, '6/2900');
+  t.equal((await b.send(0, '00')).status, Status.GOOD);
+  t.equal((await b.send(1, '25')).said, '6/2900', 'one on each unit');
+});
+
+t.test('SPC-4 6.39: REQUEST SENSE', async t => {
+  const { a, unit } = await rig();
+  const b = new Commander(a.device, nexus('iqn.2026-01.test:b'));
+  const attention = await b.send(0, '03 00 00 00 fc 00');
+  t.equal(attention.status, Status.GOOD);
+  t.equal(hex(attention.data), '700006000000000a00000000290000000000', 'tells the unit attention');
+  t.equal((await b.send(0, '00')).status, Status.GOOD, 'and clears it');
+  const fixed = await a.send(0, '03 00 00 00 fc 00');
+  t.equal(hex(fixed.data), '700000000000000a00000000000000000000');
+  const descriptor = await a.send(0, '03 01 00 00 fc 00');
+  t.equal(hex(descriptor.data), '7200000000000000');
+  t.equal((await a.send(0, '03 00 00 00 04 00')).data.length, 4);
+  unit.loaded = false;
+  t.equal(hex((await a.send(0, '03 01 00 00 fc 00')).data), '72023a0000000000', 'why it is not ready');
+});
+
+t.test('SAM-5 4.7.3, SPC-4 6.6.1: a LUN at which there is nothing', async t => {
+  const { device, a } = await rig(0);
+  const inquiry = await a.send(5, '12 00 00 00 ff 00');
+  t.equal(inquiry.status, Status.GOOD);
+  t.equal(inquiry.data[0], 0x7f, 'qualifier 011b, type 1Fh');
+  t.equal(inquiry.data[5], 0, 'no TPGS, no 3PC');
+  t.equal(inquiry.data.length, 96);
+  t.equal((await a.send(5, '12 01 83 00 ff 00')).said, '5/2400');
+  t.equal(
+    (await a.send(5, 'a0 00 00 00 00 00 00 00 10 00')).data.readUInt32BE(0),
+    8,
+    'lists the units of the device',
+  );
+  const sense = await a.send(5, '03 00 00 00 fc 00');
+  t.equal(sense.status, Status.GOOD);
+  t.equal(hex(sense.data.subarray(12, 14)), '2500', '6.39: as parameter data');
+  for (const cdb of ['00', '28 00 00 00 00 00 00 00 01', 'ff ff ff ff ff ff', 'a3 0c', '5f 00']) {
+    t.equal((await a.send(5, cdb)).said, '5/2500', `LOGICAL UNIT NOT SUPPORTED for ${cdb}`);
+  }
+  const b = new Commander(device, nexus('iqn.2026-01.test:b'));
+  t.equal((await b.send(5, '00')).said, '5/2500', 'and no unit attention');
+});
+
+t.test('SPC-4 6.13: MODE SENSE', async t => {
+  const { a } = await rig();
+  const all = await a.send(0, '1a 00 3f 00 ff 00');
+  t.equal(all.data[0], all.data.length - 1, 'MODE DATA LENGTH');
+  t.equal(all.data[2], 0x10, 'DPOFUA, not write protected');
+  t.equal(all.data[3], 8);
+  t.equal(hex(all.data.subarray(4, 12)), '0000080000000200', '2048 blocks of 512');
+  const codes: number[] = [];
+  for (let at = 12; at < all.data.length; at += 2 + all.data[at + 1]!) codes.push(all.data[at]!);
+  t.strictSame(codes, [0x01, 0x08, 0x0a, 0x1c], 'in ascending order');
+  t.equal((await a.send(0, '1a 08 3f 00 ff 00')).data[3], 0, 'DBD');
+  t.same((await a.send(0, '1a 00 3f ff ff 00')).data, all.data, 'subpage FFh: there are none more');
+  t.equal((await a.send(0, '1a 00 3f 00 04 00')).data.length, 4);
+
+  const caching = await a.send(0, '1a 08 08 00 ff 00');
+  t.equal(caching.data.length, 4 + 20);
+  t.equal(caching.data[6], 0x04, 'WCE');
+  const can = await a.send(0, '1a 08 4a 00 ff 00');
+  t.equal(hex(can.data.subarray(4)), '0a0a04000840000000000000', 'changeable: D_SENSE, SWP, TAS');
+  const ten = await a.send(0, '5a 10 08 00 00 00 00 00 ff 00');
+  t.equal(ten.data.readUInt16BE(0), ten.data.length - 2);
+  t.equal(ten.data[4], 0x01, 'LONGLBA');
+  t.equal(ten.data.readUInt16BE(6), 16);
+  t.equal(hex(ten.data.subarray(8, 24)), '00000000000008000000000000000200');
+  t.equal((await a.send(0, '5a 00 08 00 00 00 00 00 ff 00')).data.readUInt16BE(6), 8);
+  t.equal(pointer(await a.send(0, '1a 00 02 00 ff 00')), 'cdb 2.5', 'a page that is not there');
+  t.equal(pointer(await a.send(0, '1a 00 0a 01 ff 00')), 'cdb 3', 'a subpage that is not there');
+  t.equal((await a.send(0, '1a 00 00 00 ff 00')).said, '5/2400', 'a disk has no page 00h');
+  t.equal((await a.send(0, '1a e0 3f 00 04 00')).status, Status.GOOD, 'the LUN bits of ch and mtx');
+});
+
+t.test('SPC-4 6.11: MODE SELECT', async t => {
+  const { device, a, unit } = await rig();
+  const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+  const page = (...bytes: number[]): Buffer => Buffer.from([0, 0, 0, 0, ...bytes]);
+  const swp = (on: boolean): Buffer => page(0x0a, 0x0a, 0, 0x10, on ? 0x08 : 0, 0, 0, 0, 0xff, 0xff, 0, 0);
+  const select = (out: Buffer, cdb1 = '10'): Promise<Answer> =>
+    a.send(0, `15 ${cdb1} 00 00 ${hex(Uint8Array.of(out.length))} 00`, { out });
+
+  t.equal((await select(swp(true))).status, Status.GOOD);
+  t.ok(unit.writeProtected, 'SWP protects');
+  t.equal((await a.send(0, '1a 00 3f 00 ff 00')).data[2], 0x90, 'WP is told');
+  t.equal((await b.send(0, '00')).said, '6/2a01', 'the other nexus hears of it');
+  t.equal((await a.send(0, '00')).status, Status.GOOD, 'who did it does not');
+  t.equal((await a.send(0, '2a 00 00 00 00 00 00 00 01', { out: Buffer.alloc(512) })).said, '7/2700');
+  t.equal((await a.send(0, '1a 08 8a 00 ff')).data[8], 0, 'default values stay');
+  t.equal((await a.send(0, '1a 08 ca 00 ff')).data[8], 0, 'nothing is saved');
+  await select(swp(true));
+  t.equal((await b.send(0, '00')).status, Status.GOOD, 'what changes nothing is not told');
+  t.equal((await select(swp(false))).status, Status.GOOD);
+  t.equal((await a.send(0, '2a 00 00 00 00 00 00 00 01', { out: Buffer.alloc(512) })).status, Status.GOOD);
+  await b.clear();
+
+  t.equal((await select(page(0x0a, 0x0a, 4, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0))).status, Status.GOOD);
+  t.equal((await a.send(0, '28 00 ff ff ff ff 00 00 01')).sense[0], 0x72, 'D_SENSE: descriptor format');
+  await new Promise<void>(resolve => unit.reset(resolve));
+  await a.clear();
+  t.equal(
+    (await a.send(0, '28 00 ff ff ff ff 00 00 01')).sense[0]! & 0x7f,
+    0x70,
+    'a reset brings the saved values back',
+  );
+
+  const refusals: [string, Buffer, string, string, string?][] = [
+    ['SP, as nothing can be saved', swp(true), '5/2400', 'cdb 1.0', '11'],
+    ['pages without PF', swp(true), '5/2400', 'cdb 1.4', '00'],
+    [
+      'a bit that is not changeable',
+      page(0x0a, 0x0a, 0x20, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0),
+      '5/2600',
+      'list 6.5',
+    ],
+    ['an unknown page', page(0x02, 0x0e, ...Buffer.alloc(14)), '5/2600', 'list 4.5'],
+    ['an unknown subpage', page(0x4a, 0x01, 0, 0x1c, ...Buffer.alloc(28)), '5/2600', 'list 4.5'],
+    ['a page of another length', page(0x0a, 0x09, ...Buffer.alloc(9)), '5/2600', 'list 5'],
+    ['a page that is cut off', page(0x0a, 0x0a, 0, 0x10), '5/1a00', ''],
+    ['a header that is cut off', Buffer.alloc(3), '5/1a00', ''],
+    ['a descriptor of odd length', Buffer.from([0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 2]), '5/2600', 'list 3'],
+    ['another block length', Buffer.from([0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 4, 0]), '5/2600', 'list 9'],
+    ['another capacity', Buffer.from([0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 2, 0]), '5/2600', 'list 4'],
+    ['another medium type', Buffer.from([0, 1, 0, 0]), '5/2600', 'list 1'],
+  ];
+  for (const [what, out, said, where, cdb1] of refusals) {
+    const answer = await select(out, cdb1);
+    t.equal(answer.said, said, what);
+    t.equal(pointer(answer), where, what);
+  }
+  const both = Buffer.concat([swp(true), Buffer.from([0x02, 0x00])]);
+  t.equal((await select(both)).said, '5/2600');
+  t.notOk(unit.writeProtected, 'nothing is changed when something in the list is wrong');
+  t.equal(
+    (await select(Buffer.from([0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0]))).status,
+    Status.GOOD,
+    'what it is',
+  );
+  t.equal((await select(Buffer.alloc(0))).status, Status.GOOD, 'a length of 0 is no error');
+  const ten = Buffer.concat([
+    Buffer.from([0, 0, 0, 0, 1, 0, 0, 16]),
+    Buffer.alloc(16),
+    swp(true).subarray(4),
+  ]);
+  ten.writeUInt32BE(512, 8 + 12);
+  t.equal(
+    (await a.send(0, `55 10 00 00 00 00 00 00 ${ten.length.toString(16)}`, { out: ten })).status,
+    Status.GOOD,
+  );
+  t.ok(unit.writeProtected, 'MODE SELECT(10) with a long descriptor');
+  const cut = await a.send(0, '15 10 00 00 10 00', { out: swp(false).subarray(0, 8) });
+  t.equal(cut.said, '5/1a00', 'fewer bytes than PARAMETER LIST LENGTH');
+});
+
+t.test('SPC-4 7.5.8: WCE = 0 makes every write stable', async t => {
+  const { a, unit } = await rig();
+  let flushes = 0;
+  const flush = unit.backend.flush.bind(unit.backend);
+  unit.backend.flush = () => (flushes++, flush());
+  const write = (): Promise<Answer> => a.send(0, '2a 00 00 00 00 00 00 00 01', { out: Buffer.alloc(512) });
+  await write();
+  t.equal(flushes, 0);
+  const out = Buffer.from([0, 0, 0, 0, 0x08, 0x12, ...Buffer.alloc(18)]);
+  t.equal((await a.send(0, '15 10 00 00 18 00', { out })).status, Status.GOOD);
+  await write();
+  t.equal(flushes, 1);
+});
+
+/** Another kind of unit, to see what belongs to SPC alone. */
+class Other extends LogicalUnit {
+  readonly deviceType = DeviceType.TAPE;
+  readonly removable = true;
+  readonly writeProtected = false;
+  readonly grain = 0;
+  present = true;
+  readonly modePages = new ModePages([modePage(0x3e, [1, 2], [0, 0xff])], {
+    mediumType: 0,
+    emptyPageZero: true,
+    deviceSpecific: () => 0x10,
+    descriptor: () => Uint8Array.of(0x46, 0, 0, 0, 0, 0, 0, 0),
+    select: () => () => true,
+  });
+
+  constructor() {
+    super(identify(TARGET, 't0', { product: 'tape', revision: '1' }));
+    this.commands.add(...primaryCommands);
+    addPages(this, ...primaryPages);
+  }
+
+  requireMedium(): void {
+    if (!this.present) throw mediumNotPresent();
+  }
+
+  async close(): Promise<void> {}
+}
+
+t.test('the SPC rows serve any kind of unit', async t => {
+  const device = new TargetDevice(TARGET, absentUnit());
+  const unit = new Other();
+  device.add(0, unit);
+  const a = await new Commander(device).clear();
+  const inquiry = (await a.send(0, '12 00 00 00 ff 00')).data;
+  t.equal(hex(inquiry.subarray(0, 2)), '0180');
+  t.equal(hex(inquiry.subarray(58, 66)), '00a0046005200960', 'SSC-4');
+  t.equal(hex((await a.send(0, '12 01 00 00 ff 00')).data), '0100000400808386');
+  t.equal(
+    hex((await a.send(0, '1a 00 00 00 0c 00')).data),
+    '0b0010084600000000000000',
+    'st asks for page 00h and wants header and block descriptor',
+  );
+  t.equal(hex((await a.send(0, '1a 08 3e 00 ff 00')).data), '070010003e020102');
+  t.equal(
+    (await a.send(0, '15 10 00 00 08 00', { out: Buffer.from('000000003e02010f', 'hex') })).status,
+    Status.GOOD,
+  );
+  t.equal(hex((await a.send(0, '1a 08 3e 00 ff 00')).data.subarray(4)), '3e02010f');
+  unit.present = false;
+  t.equal((await a.send(0, '00')).said, '2/3a00');
+});
+
+t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
+  const { a, unit } = await rig();
+  const ask = (option: string, rest: string): Promise<Answer> =>
+    a.send(0, `a3 0c ${option} ${rest} 00 00 ff ff`);
+  const all = (await ask('00', '00 00 00')).data;
+  t.equal(all.readUInt32BE(0), all.length - 4);
+  const rows = unit.commands.all();
+  t.equal((all.length - 4) / 8, rows.length, 'every row once');
+  const timed = (await ask('80', '00 00 00')).data;
+  t.equal((timed.length - 4) / 20, rows.length);
+  for (let at = 4; at < timed.length; at += 20) {
+    t.equal(timed[at + 5]! & 0x02, 0x02, 'CTDP');
+    t.equal(timed.readUInt16BE(at + 8), 10, 'timeouts descriptor length');
+  }
+  for (const row of rows) {
+    const action = row.serviceAction;
+    const asked = [row.opcode, action === undefined ? 0 : action >> 8, action ?? 0];
+    const one = await ask(action === undefined ? '01' : '02', hex(Uint8Array.from(asked)));
+    t.equal(one.status, Status.GOOD, row.name);
+    t.equal(one.data[1], 0x03, `${row.name} as in the standard`);
+    t.equal(one.data.readUInt16BE(2), row.cdb.length, row.name);
+    t.equal(one.data[4], row.opcode, 'usage data begins with the operation code');
+    if (action !== undefined) t.equal(one.data[5]! & 0x1f, action, 'and has the service action');
+    t.equal((await ask('03', hex(Uint8Array.from(asked)))).data[1], 0x03, `${row.name} by option 3`);
+    const wrong = await ask(action === undefined ? '02' : '01', hex(Uint8Array.from(asked)));
+    t.equal(wrong.said, '5/2400', `${row.name} by the other option`);
+    t.equal(pointer(wrong), 'cdb 2.2');
+  }
+  t.equal(
+    hex((await ask('01', '28 00 00')).data),
+    '0003000a2818ffffffff1fffff00',
+    'READ(10): DPO, FUA, no RDPROTECT',
+  );
+  t.equal(
+    hex((await ask('81', '28 00 00')).data),
+    '0083000a2818ffffffff1fffff00' + '000a0000' + '00000000' + '0000003c',
+    'with its timeouts descriptor',
+  );
+  t.equal(hex((await ask('01', 'ee 00 00')).data), '00010000', 'not supported');
+  t.equal(hex((await ask('02', 'a3 00 1f')).data), '00010000', 'a service action that is not');
+  t.equal(hex((await ask('03', '28 00 05')).data), '00010000', 'one that has none has no service action 5');
+  t.equal(pointer(await ask('04', '28 00 00')), 'cdb 2.2');
+});
+
+t.test('SPC-4 6.36: REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', async t => {
+  const { a } = await rig();
+  t.equal(hex((await a.send(0, 'a3 0d 00 00 00 00 00 00 00 ff')).data), 'd8000000');
+  const long = (await a.send(0, 'a3 0d 80 00 00 00 00 00 00 ff')).data;
+  t.equal(hex(long), 'd800000c' + '00'.repeat(12));
+  t.equal(pointer(await a.send(0, 'a3 0d 00 00 00 00 00 00 00 03')), 'cdb 6');
+});
+
+t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
+  const { device, a } = await rig();
+  t.equal(
+    hex((await a.send(0, 'a3 0a 00 00 00 00 00 00 00 ff')).data),
+    '0000000c' + '00010001' + '00000001' + '00000001',
+  );
+  device.relativePorts = [1, 2];
+  t.equal(
+    hex((await a.send(0, 'a3 2a 00 00 00 00 00 00 00 ff')).data),
+    '00000014' + '10000000' + '00010001' + '00000002' + '0000000100000002',
+    'with the extended header',
+  );
+  t.equal(pointer(await a.send(0, 'a3 4a 00 00 00 00 00 00 00 ff')), 'cdb 1.7');
+  t.equal((await a.send(0, 'a3 1f')).said, '5/2400', 'a service action that is not there');
+  t.equal(pointer(await a.send(0, 'a3 1f')), 'cdb 1.4');
+});
+
+t.test('SPC-4 6.29, 6.42: diagnostics', async t => {
+  const { a } = await rig();
+  t.equal((await a.send(0, '1d 04 00 00 00 00')).status, Status.GOOD, 'the default self-test');
+  t.equal(pointer(await a.send(0, '1d 20 00 00 00 00')), 'cdb 1.7', 'no other SELF-TEST CODE');
+  t.equal((await a.send(0, '1d 10 00 00 04 00', { out: Buffer.alloc(4) })).status, Status.GOOD);
+  t.equal(pointer(await a.send(0, '1d 10 00 00 04 00', { out: Buffer.from([9, 0, 0, 0]) })), 'list 0');
+  t.equal(pointer(await a.send(0, '1d 14 00 00 04 00', { out: Buffer.alloc(4) })), 'cdb 3');
+  t.equal(hex((await a.send(0, '1c 01 00 00 ff 00')).data), '0000000100');
+  t.equal(pointer(await a.send(0, '1c 01 40 00 ff 00')), 'cdb 2');
+});
+
+t.test('SPC-4 4.5: what is not there', async t => {
+  const { a } = await rig();
+  t.equal((await a.send(0, 'ee')).said, '5/2000');
+  const control = await a.send(0, '00 00 00 00 00 04');
+  t.equal(control.said, '5/2400', 'NACA with NORMACA 0');
+  t.equal(pointer(control), 'cdb 5.2');
+});
