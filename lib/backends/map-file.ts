@@ -123,6 +123,7 @@ export class MapFile implements PageStore {
     const believed = found === undefined ? undefined : judge(found, options);
     if (found === undefined || believed === undefined) return undefined;
     const directory = new Uint8Array(pagesOf(options));
+    if (fstatSync(file).size < pageOffset(options, pagesOf(options))) return undefined;
     if (readSync(file, directory, 0, directory.length, HEADER_BYTES) !== directory.length) return undefined;
     const map = new MapFile(file, options, believed, directory);
     map.#writeHeader({ closed: false, durable: false, modifiedNs: 0n, different: undefined });

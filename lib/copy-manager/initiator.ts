@@ -95,10 +95,18 @@ export class Initiator implements Carrier {
     const busy = errand.status === Status.BUSY || errand.status === Status.TASK_SET_FULL;
     if (busy && !errand.aborted && !this.#stopped && errand.tries < BUSY_RETRIES) {
       errand.tries++;
-      errand.release();
-      setTimeout(() => this.device.submit(errand), BUSY_WAIT_MS * errand.tries);
+      setTimeout(() => this.#again(errand), BUSY_WAIT_MS * errand.tries);
       return;
     }
     errand.done(errand);
+  }
+
+  #again(errand: Errand): void {
+    if (this.#stopped) {
+      errand.done(errand);
+      return;
+    }
+    errand.release();
+    this.device.submit(errand);
   }
 }

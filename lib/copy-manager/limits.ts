@@ -13,10 +13,11 @@ export const MAX_CSCDS = 255;
 export const MAX_SEGMENTS = 40 * KIB;
 
 /**
- * MAXIMUM DESCRIPTOR LIST LENGTH, CSCD and segment descriptors together (SPC-4 6.4.3.5). One descriptor more than
- * allowed, of either kind, still fits, so that it is told as too many and not as too long.
+ * MAXIMUM DESCRIPTOR LIST LENGTH, CSCD and segment descriptors together (SPC-4 6.4.3.5): as many of both as there may
+ * be, at 32 and 28 bytes. So one descriptor more than allowed is told as too many, and only both together as too long,
+ * which is what iscsi-test-cu sends and expects.
  */
-export const MAX_DESCRIPTOR_LIST_BYTES = Math.max(32 * (MAX_CSCDS + 1) + 28, 32 + 28 * (MAX_SEGMENTS + 1));
+export const MAX_DESCRIPTOR_LIST_BYTES = 32 * MAX_CSCDS + 28 * MAX_SEGMENTS;
 
 /** MAXIMUM SEGMENT LENGTH, what one segment may write; padding is not counted. */
 export const MAX_SEGMENT_BYTES = 256 * MIB;

@@ -82,11 +82,11 @@ const DESCRIPTORS: readonly PageDescriptor[] = [
 /** The Third-party Copy VPD page (SPC-4 7.8.17): what is listed works. */
 export function thirdPartyCopyPage(rows: readonly Command<LogicalUnit>[]): VpdPage {
   const out = new Writer();
-  for (const { type, put } of DESCRIPTORS) {
-    out.uint(2, type);
+  for (const descriptor of DESCRIPTORS) {
+    out.uint(2, descriptor.type);
     const length = out.lengthField(2);
     const start = out.length;
-    put(out, rows);
+    descriptor.put(out, rows);
     // DESCRIPTOR PAD: every descriptor is a multiple of four long.
     out.zeros((4 - ((out.length - start) % 4)) % 4);
     length();

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { defaults, type Parameters } from '../iscsi/login/keys.ts';
 import { InitiatorError } from './initiator-error.ts';
-import type { Credentials } from './login.ts';
+import type { Credentials } from './security-stage.ts';
 import { Session } from './session.ts';
 
 export interface PortalOptions {

@@ -7,26 +7,12 @@ import {
   offer,
   type Parameters,
 } from '../iscsi/login/keys.ts';
-import {
-  CHAP_MD5,
-  chapMatches,
-  chapResponse,
-  type Challenge,
-  LONGEST_CHALLENGE,
-  newChallenge,
-} from '../iscsi/login/chap.ts';
-import {
-  formatBinary,
-  formatText,
-  type Pair,
-  parseBinary,
-  parseNumber,
-  parseText,
-} from '../iscsi/login/text.ts';
+import { formatText, type Pair, parseText } from '../iscsi/login/text.ts';
 import { newHeader, Opcode } from '../iscsi/pdu/header.ts';
 import { loginRequest, loginResponse, LoginStatus, Stage } from '../iscsi/pdu/login.ts';
 import { InitiatorError } from './initiator-error.ts';
 import { loginRefused } from './login-status.ts';
+import { type Credentials, SecurityStage } from './security-stage.ts';
 
 /** A login needs three to six exchanges; more than this is a target that goes in circles. */
 const MOST_EXCHANGES = 32;
@@ -34,11 +20,6 @@ const MOST_EXCHANGES = 32;
 const LONGEST_TEXT = 256 * 1024;
 /** RFC 7143 6.2: what may be sent before MaxRecvDataSegmentLength is known. */
 const LOGIN_SEGMENT = 8192;
-
-export interface Credentials {
-  readonly user: string;
-  readonly secret: string;
-}
 
 export interface LoginRequestOptions {
   readonly initiatorName: string;
@@ -83,9 +64,7 @@ export class Login {
 
   readonly #offered = new Set<string>();
   readonly #settled = new Set<string>();
-  #chap: 'none' | 'asked' | 'algorithm' | 'answered' = 'none';
-  #ourChallenge: Challenge | undefined;
-  #targetProved = false;
+  readonly #security: SecurityStage;
 
   constructor(
     options: LoginRequestOptions,
@@ -95,10 +74,11 @@ export class Login {
     this.#options = options;
     this.#send = send;
     this.#done = done;
+    this.#security = new SecurityStage(options);
   }
 
   start(): void {
-    const { initiatorName, target, credentials, mutual } = this.#options;
+    const { initiatorName, target } = this.#options;
     const pairs: Pair[] = [
       { key: 'InitiatorName', value: initiatorName },
       ...(target === undefined
@@ -108,13 +88,8 @@ export class Login {
             { key: 'TargetName', value: target },
           ]),
     ];
-    if (credentials === undefined) {
-      this.#request([...pairs, { key: 'AuthMethod', value: 'None' }], Stage.OPERATIONAL);
-    } else {
-      this.#chap = 'asked';
-      const method = mutual === undefined ? 'CHAP,None' : 'CHAP';
-      this.#request([...pairs, { key: 'AuthMethod', value: method }], undefined);
-    }
+    const opening = this.#security.open();
+    this.#request([...pairs, ...opening.pairs], opening.transit);
   }
 
   /** Takes a Login Response. Throws InitiatorError when the login is over without success. */
@@ -158,12 +133,12 @@ export class Login {
   #answer(pairs: readonly Pair[], transit: number | undefined, header: Buffer): void {
     const values = new Map(pairs.map(({ key, value }) => [key, value]));
     if (this.#stage === Stage.SECURITY) {
-      const reply = this.#security(values);
+      const reply = this.#security.take(values);
       if (transit === undefined) {
         this.#request(reply.pairs, reply.transit);
         return;
       }
-      this.#requireProof();
+      this.#security.requireProof();
       if (transit === Stage.FULL_FEATURE) {
         this.#finish(header);
         return;
@@ -176,80 +151,6 @@ export class Login {
     if (transit === Stage.FULL_FEATURE) this.#finish(header);
     else if (transit === undefined) this.#request(replies, Stage.FULL_FEATURE);
     else throw this.#protocol('goes to a login stage that does not come next');
-  }
-
-  /** CHAP, RFC 7143 12.1.3: algorithm, challenge, response, and the same the other way where it is mutual. */
-  #security(values: ReadonlyMap<string, string>): { pairs: Pair[]; transit: number | undefined } {
-    const { credentials, mutual, peer } = this.#options;
-    const method = values.get('AuthMethod');
-    if (this.#chap === 'none' || credentials === undefined) {
-      if (method === undefined || method === 'None') {
-        return { pairs: [], transit: Stage.OPERATIONAL };
-      }
-      throw loginRefused(LoginStatus.AUTHENTICATION_FAILURE, {
-        ...this.#options,
-        user: undefined,
-        movedTo: undefined,
-      });
-    }
-    switch (this.#chap) {
-      case 'asked':
-        if (method === 'None' && mutual === undefined) {
-          this.#chap = 'none';
-          return { pairs: [], transit: Stage.OPERATIONAL };
-        }
-        if (method !== 'CHAP') {
-          throw new InitiatorError(
-            'authentication',
-            `${peer} does not do CHAP (AuthMethod=${method ?? 'nothing'})`,
-          );
-        }
-        this.#chap = 'algorithm';
-        return { pairs: [{ key: 'CHAP_A', value: String(CHAP_MD5) }], transit: undefined };
-      case 'algorithm': {
-        const identifier = parseNumber(values.get('CHAP_I') ?? '');
-        const challenge = parseBinary(values.get('CHAP_C') ?? '');
-        if (values.get('CHAP_A') !== String(CHAP_MD5) || identifier === undefined || identifier > 255) {
-          throw this.#protocol('offers no CHAP with MD5');
-        }
-        if (challenge === undefined || challenge.length > LONGEST_CHALLENGE) {
-          throw this.#protocol('sends a CHAP challenge that cannot be read');
-        }
-        this.#chap = 'answered';
-        const response = chapResponse({ identifier, challenge }, credentials.secret);
-        const pairs = [
-          { key: 'CHAP_N', value: credentials.user },
-          { key: 'CHAP_R', value: formatBinary(response) },
-        ];
-        if (mutual !== undefined) {
-          this.#ourChallenge = newChallenge();
-          pairs.push(
-            { key: 'CHAP_I', value: String(this.#ourChallenge.identifier) },
-            { key: 'CHAP_C', value: formatBinary(this.#ourChallenge.challenge) },
-          );
-        }
-        return { pairs, transit: Stage.OPERATIONAL };
-      }
-      case 'answered': {
-        if (mutual === undefined || this.#ourChallenge === undefined)
-          return { pairs: [], transit: Stage.OPERATIONAL };
-        const proof = parseBinary(values.get('CHAP_R') ?? '');
-        if (proof === undefined) return { pairs: [], transit: Stage.OPERATIONAL };
-        this.#targetProved =
-          values.get('CHAP_N') === mutual.user && chapMatches(this.#ourChallenge, mutual.secret, proof);
-        return { pairs: [], transit: Stage.OPERATIONAL };
-      }
-    }
-  }
-
-  /** Before the security stage is left: mutual CHAP must have been done, and to our content. */
-  #requireProof(): void {
-    const { mutual, peer } = this.#options;
-    if (mutual === undefined || this.#targetProved) return;
-    throw new InitiatorError(
-      'authentication',
-      `${peer} could not prove that it is ${mutual.user} (mutual CHAP failed)`,
-    );
   }
 
   #offers(): Pair[] {

@@ -144,12 +144,8 @@ export class Session implements AsyncDisposable {
   }
 
   /** Sends a SCSI command and waits for its answer. Rejects with InitiatorError when there is none. */
-  command(lun: number, cdb: Uint8Array, options: CommandOptions = {}): Promise<CommandResult> {
-    try {
-      return this.submit(lun, cdb, options).answer;
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
+  async command(lun: number, cdb: Uint8Array, options: CommandOptions = {}): Promise<CommandResult> {
+    return this.submit(lun, cdb, options).answer;
   }
 
   /** The same, with the task in hand: its tag and CmdSN, for task management. */

@@ -144,8 +144,12 @@ async function load(
       `${path} ${found.damage}; what lies before that can be read with the cartridge write-protected`,
     );
   }
-  if (fileBytes > found.index.end && !writeProtected) await channel.truncate(found.index.end);
   const log = new FileLog(channel, lock, chain, writeProtected, syncPoint);
+  if (fileBytes > found.index.end && !writeProtected) await channel.truncate(found.index.end);
+  // Of a copy that was cut short: what is written behind its end now must not be taken for what was synchronised.
+  if (!writeProtected && (syncPoint === undefined || syncPoint.offset > found.index.end)) {
+    await log.cut({ offset: found.index.end, chain: found.chain });
+  }
   return new LogCartridge({ log, index: found.index, label, writeProtected, chain: found.chain });
 }
 

@@ -43,8 +43,8 @@ function requireRoles(
 
 function requireStreamTransfer(type: SegmentType, list: ParameterList, bytes: Buffer, offset: number): void {
   if (type.streamTransfer === undefined) return;
-  const { of, length, at } = type.streamTransfer;
-  const count = length(bytes);
+  const { of, at } = type.streamTransfer;
+  const count = type.streamTransfer.length(bytes);
   const cscd = list.cscds[segmentHeader[of].get(bytes)];
   const transfer = count * (cscd?.fixed === true ? cscd.blockLength : 1);
   if (count === 0 || transfer > MAX_STREAM_TRANSFER_BYTES) throw refused(CopyCode.INVALID_FIELD, offset + at);

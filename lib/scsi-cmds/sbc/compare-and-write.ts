@@ -21,7 +21,7 @@ function firstDifference(a: Buffer, b: Buffer): number {
   return i;
 }
 
-/** SBC-3 5.3. Nothing else runs in the unit between the comparison and the write. */
+/** SBC-3 5.2. Nothing else runs in the unit between the comparison and the write. */
 export const compareAndWrite = command<DiskUnit>({
   name: 'COMPARE AND WRITE',
   opcode: 0x89,

@@ -3,7 +3,8 @@ import type { Log } from '../../log.ts';
 import type { Identity } from '../identity.ts';
 import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import type { Nexus } from '../nexus.ts';
-import { mediumNotPresent } from '../sense.ts';
+import { senseOf } from '../medium-sense.ts';
+import { type CheckCondition, mediumNotPresent } from '../sense.ts';
 import { controlPage, informationalExceptionsPage, ModePages, PageControl } from '../spc/mode-pages.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
@@ -82,9 +83,10 @@ export class DiskUnit extends LogicalUnit {
     if (!this.loaded) throw mediumNotPresent();
   }
 
-  /** A flush that was answered before it was done has failed. */
-  flushFailed(error: unknown): void {
-    this.log.error({ err: error, unit: this.identity.name }, 'flush after an immediate answer failed');
+  /** What a flush that fails means: something that was answered could not be written. Logged here. */
+  flushFailure(error: unknown): CheckCondition {
+    const command = 'SYNCHRONIZE CACHE';
+    return senseOf(error, this.log, { unit: this.identity.name, command, grain: this.grain, writing: true });
   }
 
   override detach(nexus: Nexus): void {

@@ -15,7 +15,7 @@ const cdb = layout(16, {
 const HEADER = 8;
 const descriptor = layout(16, { lba: u64(0), blocks: u32(8), provisioningStatus: bits(12, 0, 4) });
 
-/** PROVISIONING STATUS (SBC-3 5.4.3). */
+/** PROVISIONING STATUS (SBC-3 5.4.2). */
 const MAPPED = 0;
 const DEALLOCATED = 1;
 

@@ -2,10 +2,10 @@ import { type ModeHeader, modePage } from '../spc/mode-pages.ts';
 import { invalidFieldInParameterList } from '../sense.ts';
 import type { DiskUnit } from './disk-unit.ts';
 
-/** Read-write error recovery (SBC-3 6.5.8): AWRE and ARRE, as a medium that reassigns by itself says. */
+/** Read-write error recovery (SBC-3 6.5): AWRE and ARRE, as a medium that reassigns by itself says. */
 export const readWriteErrorRecoveryPage = modePage(0x01, [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/** Caching (SBC-3 6.5.6): WCE on and changeable. */
+/** Caching (SBC-3 6.5): WCE on and changeable. */
 export const cachingPage = modePage(0x08, [0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0x04]);
 export const WCE = 0x04;
 
@@ -25,7 +25,7 @@ export const diskHeader = (unit: DiskUnit): ModeHeader => ({
   mediumType: 0,
   deviceSpecific: () => (unit.writeProtected ? WRITE_PROTECTED : 0) | DPOFUA,
   descriptor: long => descriptor(unit, long),
-  /** Neither size can be changed. A number of blocks of 0 or all ones keeps it (SBC-3 6.5.2.2). */
+  /** Neither size can be changed. A number of blocks of 0 or all ones keeps it (SBC-3 6.5.2). */
   select(given, at) {
     const asked = given.descriptor;
     if (asked !== undefined) {

@@ -3,7 +3,7 @@ import type { DiskUnit } from './disk-unit.ts';
 import { FUA_NV, requireTransfer, transfer16, wholeBlocks } from './transfer.ts';
 import { written } from './write.ts';
 
-/** SBC-3 5.12: the or of what is there and what comes. Nothing else runs in the unit meanwhile. */
+/** SBC-3 5.5: the or of what is there and what comes. Nothing else runs in the unit meanwhile. */
 export const orwrite16 = command<DiskUnit>({
   name: 'ORWRITE(16)',
   opcode: 0x8b,

@@ -8,7 +8,7 @@ const flags = { immediate: bit(1, 1) } as const;
 const cdb10 = layout(10, { ...at10, ...flags });
 const cdb16 = layout(16, { ...at16, ...flags });
 
-/** There is no cache of ours to fill: GOOD says that not all of it was fetched (SBC-3 5.13). */
+/** There is no cache of ours to fill: GOOD says that not all of it was fetched (SBC-3 5.8). */
 const row = (name: string, opcode: number, cdb: typeof cdb10 | typeof cdb16): Command<DiskUnit> =>
   command<DiskUnit>({
     name,
@@ -23,5 +23,5 @@ const row = (name: string, opcode: number, cdb: typeof cdb10 | typeof cdb16): Co
     },
   });
 
-/** SBC-3 5.13, 5.14. */
+/** SBC-3 5.8, 5.9. */
 export const preFetches = [row('PRE-FETCH(10)', 0x34, cdb10), row('PRE-FETCH(16)', 0x90, cdb16)];

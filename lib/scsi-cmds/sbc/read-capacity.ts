@@ -6,7 +6,7 @@ import type { DiskUnit } from './disk-unit.ts';
 
 const capacity10 = layout(8, { lastLba: u32(0), blockLength: u32(4) });
 
-/** SBC-3 5.19. The capacity says FFFFFFFFh when it takes READ CAPACITY(16) to tell. */
+/** SBC-3 5.15. The capacity says FFFFFFFFh when it takes READ CAPACITY(16) to tell. */
 export const readCapacity10 = command<DiskUnit>({
   name: 'READ CAPACITY(10)',
   opcode: 0x25,
@@ -32,7 +32,7 @@ const capacity16 = layout(32, {
   readsZeros: bit(14, 6),
 });
 
-/** SBC-3 5.20. */
+/** SBC-3 5.16. */
 export const readCapacity16 = command<DiskUnit>({
   name: 'READ CAPACITY(16)',
   opcode: 0x9e,

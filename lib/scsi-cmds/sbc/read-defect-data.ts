@@ -21,10 +21,10 @@ const cdb12 = layout(12, {
   allocationLength: u32(6),
 });
 
-/** PLISTV, GLISTV and the format, as they were asked for (SBC-3 5.21.2). */
+/** PLISTV, GLISTV and the format, as they were asked for (SBC-3 5.17.2). */
 const LISTS = 0x1f;
 
-/** SBC-3 5.21: both lists are empty, in whatever format. */
+/** SBC-3 5.17: both lists are empty, in whatever format. */
 export const readDefectData10 = command<DiskUnit>({
   name: 'READ DEFECT DATA(10)',
   opcode: 0x37,
@@ -39,7 +39,7 @@ export const readDefectData10 = command<DiskUnit>({
   },
 });
 
-/** SBC-3 5.22. */
+/** SBC-3 5.18. */
 export const readDefectData12 = command<DiskUnit>({
   name: 'READ DEFECT DATA(12)',
   opcode: 0xb7,

@@ -44,13 +44,13 @@ const row = (name: string, opcode: number, cdb: TransferCdb, tolerated: Uint8Arr
     timeoutSeconds: 60,
     run(unit, task) {
       const count = blocks.get(task.cdb);
-      // SBC-3 5.15: in READ(6) 0 stands for 256 blocks.
+      // SBC-2: in READ(6) 0 stands for 256 blocks.
       return read(unit, task, lba.get(task.cdb), six && count === 0 ? 256 : count, lengthAt);
     },
   });
 };
 
-/** SBC-3 5.15 to 5.18. FUA asks for nothing: a read never answers anything older than what was written. */
+/** SBC-3 5.11 to 5.13; the 6-byte one is of SBC-2. FUA asks for nothing: a read never answers anything older than what was written. */
 export const reads = [
   row('READ(6)', 0x08, transfer6, LUN_BITS),
   row('READ(10)', 0x28, transfer10, FUA_NV),

@@ -35,7 +35,7 @@ export const startStopUnit = command<DiskUnit>({
   async run(unit, task) {
     const start = cdb.start.get(task.cdb);
     const powered = cdb.powerCondition.get(task.cdb) !== 0;
-    // SBC-3 table 13: allowed with START 1 and POWER CONDITION 0.
+    // SBC-3 4.17: a reservation lets it pass with START 1 and POWER CONDITION 0.
     if ((!start || powered) && unit.reservations.forbids('write', task.nexus)) {
       return task.end(Status.RESERVATION_CONFLICT);
     }

@@ -1,5 +1,6 @@
 import { bit } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
+import { settle } from '../../bytes/maybe-promise.ts';
 import { type Command, command } from '../command.ts';
 import type { DiskUnit } from './disk-unit.ts';
 import { at10, at16, requireRange } from './transfer.ts';
@@ -23,20 +24,16 @@ const row = (name: string, opcode: number, cdb: typeof cdb10 | typeof cdb16): Co
       requireRange(unit, cdb.lba.get(task.cdb), cdb.blocks.get(task.cdb));
       const immediate = cdb.immediate.get(task.cdb);
       if (immediate) task.good();
-      let later;
-      try {
-        later = unit.backend.flush();
-      } catch (error) {
-        if (!immediate) throw error;
-        unit.flushFailed(error);
-        return undefined;
-      }
-      if (later instanceof Promise) {
-        return immediate
-          ? later.catch((error: unknown) => unit.flushFailed(error))
-          : later.then(() => task.good());
-      }
-      return immediate ? undefined : task.good();
+      settle(
+        () => unit.backend.flush(),
+        () => {
+          if (!immediate) task.good();
+        },
+        error => {
+          const failure = unit.flushFailure(error);
+          if (!immediate) task.fail(failure);
+        },
+      );
     },
   });
 

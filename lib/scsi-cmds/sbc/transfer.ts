@@ -38,13 +38,13 @@ export type TransferCdb = typeof transfer6 | typeof transfer10 | typeof transfer
 /** FUA_NV, obsolete since SBC-3. */
 export const FUA_NV = Uint8Array.of(0, 0x02);
 
-/** A length of 0 is no error, also just behind the last block (SBC-3 4.5). */
+/** A length of 0 is no error, also just behind the last block (SBC-3 5.11). */
 export function requireRange(unit: DiskUnit, lba: number, blocks: number): void {
   if (lba + blocks <= unit.blocks) return;
   throw Number.isSafeInteger(lba) ? lbaOutOfRange(Math.max(lba, unit.blocks)) : illegalRequest(0x2100);
 }
 
-/** Inside the medium and no longer than MAXIMUM TRANSFER LENGTH (SBC-3 6.6.4); `lengthAt` is the field's first byte. */
+/** Inside the medium and no longer than MAXIMUM TRANSFER LENGTH (SBC-3 6.6, block limits); `lengthAt` is the field's first byte. */
 export function requireTransfer(unit: DiskUnit, lba: number, blocks: number, lengthAt: number): void {
   if (lba + blocks > unit.blocks) requireRange(unit, lba, blocks);
   if (blocks > unit.maxTransferBlocks) throw invalidFieldInCdb(lengthAt);

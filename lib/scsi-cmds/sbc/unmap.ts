@@ -18,12 +18,12 @@ interface Range {
   readonly blocks: number;
 }
 
-/** The whole list is found right before anything is unmapped (SBC-3 5.31). */
+/** The whole list is found right before anything is unmapped (SBC-3 5.28). */
 function ranges(unit: DiskUnit, list: Buffer): Range[] {
   if (list.length < header.length) throw parameterListLengthError();
   const length = header.descriptorsLength.get(list);
   if (header.length + length > list.length) throw parameterListLengthError();
-  // SBC-3 5.31.2: what is no whole descriptor at the end is passed over.
+  // SBC-3 5.28.2: what is no whole descriptor at the end is passed over.
   const count = Math.floor(length / descriptor.length);
   if (count > MAX_UNMAP_DESCRIPTORS) throw invalidFieldInParameterList(header.descriptorsLength.offset);
   const found: Range[] = [];
@@ -40,7 +40,7 @@ function ranges(unit: DiskUnit, list: Buffer): Range[] {
   return found;
 }
 
-/** SBC-3 5.31. */
+/** SBC-3 5.28. */
 export const unmap = command<DiskUnit>({
   name: 'UNMAP',
   opcode: 0x42,
@@ -52,7 +52,7 @@ export const unmap = command<DiskUnit>({
   timeoutSeconds: 60,
   dataOut: (_unit, task) => cdb.parameterListLength.get(task.cdb),
   async run(unit, task) {
-    if (task.wantedOut === 0) return task.good(); // SBC-3 5.31.1: not an error
+    if (task.wantedOut === 0) return task.good(); // SBC-3 5.28.1: not an error
     for (const { lba, blocks } of ranges(unit, task.dataOut)) {
       if (task.aborted) break;
       if (blocks > 0) await unit.backend.unmap(lba * unit.blockSize, blocks * unit.blockSize);

@@ -14,7 +14,7 @@ const cdb12 = layout(12, { ...at12, ...flags });
 const cdb16 = layout(16, { ...at16, ...flags });
 type VerifyCdb = typeof cdb10 | typeof cdb12 | typeof cdb16;
 
-/** BYTCHK (SBC-3 table 120). */
+/** BYTCHK (SBC-3 5.29). */
 const MEDIUM_ONLY = 0;
 const COMPARE = 1;
 const COMPARE_ONE_BLOCK = 3;
@@ -100,7 +100,7 @@ const verify = (name: string, opcode: number, cdb: VerifyCdb): Command<DiskUnit>
     },
   });
 
-/** SBC-3 5.28 to 5.30. */
+/** SBC-3 5.29 to 5.31. */
 export const verifies = [
   verify('VERIFY(10)', 0x2f, cdb10),
   verify('VERIFY(12)', 0xaf, cdb12),
@@ -138,7 +138,7 @@ const writeAndVerify = (name: string, opcode: number, cdb: VerifyCdb): Command<D
     },
   });
 
-/** SBC-3 5.36 to 5.38. */
+/** SBC-3 5.37 to 5.39. */
 export const writesAndVerifies = [
   writeAndVerify('WRITE AND VERIFY(10)', 0x2e, cdb10),
   writeAndVerify('WRITE AND VERIFY(12)', 0xae, cdb12),

@@ -9,7 +9,7 @@ import {
   OPTIMAL_TRANSFER_BYTES,
 } from './limits.ts';
 
-/** Block limits (SBC-3 6.6.4), counted from the page's byte 4. */
+/** Block limits (SBC-3 6.6), counted from the page's byte 4. */
 const page = layout(60, {
   writeSameNonZero: bit(0, 0),
   maxCompareAndWrite: u8(1),

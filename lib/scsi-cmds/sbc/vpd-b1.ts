@@ -2,7 +2,7 @@ import { bit, u16 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import type { VpdPage } from '../spc/vpd.ts';
 
-/** Block device characteristics (SBC-3 6.6.3), counted from the page's byte 4. */
+/** Block device characteristics (SBC-3 6.6), counted from the page's byte 4. */
 const page = layout(60, { mediumRotationRate: u16(0), verifiesUnmapped: bit(4, 1) });
 
 const NON_ROTATING = 1;

@@ -2,7 +2,7 @@ import { bit, bits } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import type { VpdPage } from '../spc/vpd.ts';
 
-/** Logical block provisioning (SBC-3 6.6.5), counted from the page's byte 4. */
+/** Logical block provisioning (SBC-3 6.6), counted from the page's byte 4. */
 const page = layout(4, {
   unmap: bit(1, 7),
   writeSame16Unmaps: bit(1, 6),

@@ -15,7 +15,7 @@ type WriteSameCdb = typeof cdb10 | typeof cdb16;
 
 const hasNoData = (cdb: WriteSameCdb, task: Task): boolean => 'noData' in cdb && cdb.noData.get(task.cdb);
 
-/** NUMBER OF LOGICAL BLOCKS 0 means up to the last one, as WSNZ is 0 (SBC-3 5.39). */
+/** NUMBER OF LOGICAL BLOCKS 0 means up to the last one, as WSNZ is 0 (SBC-3 5.43). */
 function count(unit: DiskUnit, cdb: WriteSameCdb, task: Task): number {
   const blocks = cdb.blocks.get(task.cdb);
   return blocks === 0 ? unit.blocks - cdb.lba.get(task.cdb) : blocks;
@@ -52,7 +52,7 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
       if (block.length !== blockSize) throw wrongDataLength();
       const at = cdb.lba.get(task.cdb) * blockSize;
       const bytes = count(unit, cdb, task) * blockSize;
-      // SBC-3 5.39: unmapped blocks read as zero, so only a block of zeros lets them be unmapped.
+      // SBC-3 5.43: unmapped blocks read as zero, so only a block of zeros lets them be unmapped.
       const unmaps = cdb.unmap.get(task.cdb) && (noData || block.every(byte => byte === 0));
       if (bytes > 0) {
         if (unmaps) await backend.unmap(at, bytes);
@@ -62,5 +62,5 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
     },
   });
 
-/** SBC-3 5.39, 5.40. */
+/** SBC-3 5.43, 5.44. */
 export const writeSames = [row('WRITE SAME(10)', 0x41, cdb10), row('WRITE SAME(16)', 0x93, cdb16)];

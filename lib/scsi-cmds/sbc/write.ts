@@ -50,7 +50,7 @@ const row = (name: string, opcode: number, cdb: TransferCdb, tolerated: Uint8Arr
     timeoutSeconds: 60,
     dataOut(unit, task) {
       let count = blocks.get(task.cdb);
-      if (six && count === 0) count = 256; // SBC-3 5.32
+      if (six && count === 0) count = 256; // SBC-2, WRITE(6)
       requireTransfer(unit, lba.get(task.cdb), count, lengthAt);
       return count * unit.blockSize;
     },
@@ -58,7 +58,7 @@ const row = (name: string, opcode: number, cdb: TransferCdb, tolerated: Uint8Arr
   });
 };
 
-/** SBC-3 5.32 to 5.35. */
+/** SBC-3 5.33 to 5.35; the 6-byte one is of SBC-2. */
 export const writes = [
   row('WRITE(6)', 0x0a, transfer6, LUN_BITS),
   row('WRITE(10)', 0x2a, transfer10, FUA_NV),

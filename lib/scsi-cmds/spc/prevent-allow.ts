@@ -14,7 +14,7 @@ export interface HoldsMedium extends LogicalUnit {
 
 const cdb = layout(6, { opcode: u8(0), prevent: bits(4, 0, 2) });
 
-/** SBC-3 5.14; a tape has it too (SSC-4). */
+/** SBC-3 5.10; a tape has it too (SSC-4). */
 export const preventAllowMediumRemoval = command<HoldsMedium>({
   name: 'PREVENT ALLOW MEDIUM REMOVAL',
   opcode: 0x1e,

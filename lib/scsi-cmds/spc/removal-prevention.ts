@@ -1,6 +1,6 @@
 import type { Nexus } from '../nexus.ts';
 
-/** Who holds the medium in: each nexus for itself (SPC-4 6.19, SBC-3 5.14). */
+/** Who holds the medium in: each nexus for itself (SBC-3 5.10). */
 export class RemovalPrevention {
   readonly #nexuses = new Set<string>();
 

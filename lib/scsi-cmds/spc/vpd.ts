@@ -8,7 +8,7 @@ export interface VpdPage {
   body(unit: LogicalUnit, task: Task): Uint8Array;
 }
 
-/** Page 00h is made of the others (SPC-4 7.8.12). */
+/** Page 00h is made of the others (SPC-4 7.8). */
 export const SUPPORTED_PAGES = 0x00;
 
 /** Puts pages into the unit's table. */
