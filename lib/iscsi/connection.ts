@@ -4,6 +4,7 @@ import { ProtocolViolation } from './errors.ts';
 import { Framer, type FramerSink } from './framer.ts';
 import { landPdu, receivePdu } from './full-feature.ts';
 import {
+  LINGER_MS,
   LOGIN_SEGMENT_BYTES,
   LOGIN_TIMEOUT_MS,
   MOST_PENDING_REPLIES,
@@ -81,7 +82,10 @@ export class Connection implements FramerSink {
     transport.on('data', (chunk: Buffer) => this.#input(chunk));
     transport.on('end', () => this.drop('the peer closed it'));
     transport.on('error', (error: Error) => this.drop(error.message));
-    transport.on('close', () => this.drop('closed'));
+    transport.on('close', () => {
+      this.drop('closed');
+      node.connectionClosed(this);
+    });
   }
 
   get ended(): boolean {
@@ -320,6 +324,8 @@ export class Connection implements FramerSink {
 
   #finish(why: string): void {
     clearTimeout(this.#loginTimer);
+    // A peer that keeps its side open keeps a socket, not more, and not for long.
+    setTimeout(() => this.#transport.destroy(), LINGER_MS).unref();
     this.node.log.debug({ peer: this.peer, why }, 'connection ended');
     this.node.connectionEnded(this);
   }

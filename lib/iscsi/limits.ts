@@ -42,3 +42,6 @@ export const DATA_OUT_TIMEOUT_MS = 60_000;
 
 /** 1,024 connections, logged in or not; each costs a few KiB until it sends commands. */
 export const MOST_CONNECTIONS = 1024;
+
+/** What has been sent before a connection ends has this long to reach the peer. */
+export const LINGER_MS = 1_000;

@@ -128,8 +128,13 @@ export class IscsiNode {
     if (this.#byNexus.get(session.nexus.id) === session) this.#byNexus.delete(session.nexus.id);
   }
 
-  connectionEnded(connection: Connection): void {
+  /** Its transport is gone: only now does it not count any more. */
+  connectionClosed(connection: Connection): void {
     this.#connections.delete(connection);
+  }
+
+  /** It will take nothing more in. A session that has no other ends. */
+  connectionEnded(connection: Connection): void {
     const { session } = connection;
     if (session === undefined) return;
     session.connections.delete(connection);
