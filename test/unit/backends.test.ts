@@ -1,7 +1,6 @@
 import {
   existsSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -11,7 +10,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -21,11 +19,15 @@ import { FileChannel } from '../../lib/backends/file-channel.ts';
 import { openDiskFile } from '../../lib/backends/file.ts';
 import { Flusher } from '../../lib/backends/flusher.ts';
 import { MediumError } from '../../lib/backends/medium-error.ts';
+import type { MediumFault } from '../../lib/backends/medium-error.ts';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { Pace, SYNC_LIMIT_BYTES } from '../../lib/backends/pace.ts';
 import type { TapeMedium, TapeObject } from '../../lib/backends/tape-medium.ts';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
+import { LogCartridge } from '../../lib/backends/tape/cartridge.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
+import { ObjectIndex } from '../../lib/backends/tape/object-index.ts';
+import type { TapeLog } from '../../lib/backends/tape/tape-log.ts';
 import { crc32c } from '../../lib/bytes/crc32c.ts';
 
 const seed = Number(process.env['SANLET_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -38,7 +40,17 @@ function random(limit: number): number {
   v ^= v + Math.imul(v ^ (v >>> 7), v | 61);
   return ((v ^ (v >>> 14)) >>> 0) % limit;
 }
-const randomBytes = (length: number): Buffer => Buffer.alloc(length).map(() => 1 + random(255));
+function randomBytes(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) bytes[i] = 1 + random(255);
+  return bytes;
+}
+type Failure = { name: string; fault: MediumFault; offset?: number };
+const failure = (fault: MediumFault, offset?: number): Failure => ({
+  name: 'MediumError',
+  fault,
+  ...(offset === undefined ? {} : { offset }),
+});
 
 const KIB = 1024;
 const MIB = 1024 * 1024;
@@ -120,28 +132,33 @@ void t.test(
   { skip: process.platform !== 'linux' },
   async t => {
     const full = new FileChannel(openSync('/dev/full', 'r+'));
-    const fault = (fault: string): object => ({ name: 'MediumError', fault });
-    t.throws(() => full.writeNow(Buffer.alloc(8), 0), fault('no-space'));
-    await t.rejects(full.writeLater(Buffer.alloc(8), 0), fault('no-space'));
-    t.throws(() => full.writePair(Buffer.alloc(8), Buffer.alloc(8), 0), fault('no-space'));
+    t.throws(() => full.writeNow(Buffer.alloc(8), 0), failure('no-space'));
+    await t.rejects(full.writeLater(Buffer.alloc(8), 0), failure('no-space'));
+    t.throws(() => full.writePair(Buffer.alloc(8), Buffer.alloc(8), 0), failure('no-space'));
     const large = Buffer.alloc(SYNC_LIMIT_BYTES);
-    await t.rejects(async () => full.writePair(Buffer.alloc(8), large, 0), fault('no-space'));
+    await t.rejects(async () => full.writePair(Buffer.alloc(8), large, 0), failure('no-space'));
     const path = join(t.testdir({ short: 'abc' }), 'short');
     const short = new FileChannel(openSync(path, 'r'));
     t.throws(() => short.readNow(Buffer.alloc(4), 0), { fault: 'io', message: /ends at or before byte 3/ });
-    await t.rejects(short.readLater(Buffer.alloc(4), 0), { fault: 'io', offset: 3 });
-    t.throws(() => short.writeNow(Buffer.alloc(4), 0), { fault: 'io', offset: 0 }, 'opened for reading only');
+    await t.rejects(short.readLater(Buffer.alloc(4), 0), failure('io', 3));
+    t.throws(() => short.writeNow(Buffer.alloc(4), 0), failure('io', 0), 'opened for reading only');
     const into = Buffer.alloc(3);
     short.readNow(into, 0);
     t.equal(into.toString(), 'abc');
     await Promise.all([full.close(), full.close(), short.close()]);
-    t.throws(() => short.readNow(into, 0), fault('io'), 'closed');
+    t.throws(() => short.readNow(into, 0), failure('io'), 'closed');
     await t.rejects(short.readLater(into, 0), { fault: 'io', message: 'the medium is closed' });
-    await t.rejects(short.sync(), fault('io'));
+    await t.rejects(short.sync(), failure('io'));
   },
 );
 
 /* ---- allocation map ---- */
+
+function sum(values: Uint8Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
 
 for (const beganMapped of [false, true]) {
   void t.test(
@@ -149,29 +166,26 @@ for (const beganMapped of [false, true]) {
     async t => {
       const blocks = 3 * 32768 + 1234;
       const map = new AllocationMap(blocks, beganMapped, new MemoryPages(blocks), 0);
-      const model = Array.from({ length: blocks }, () => beganMapped);
+      const model = new Uint8Array(blocks).fill(beganMapped ? 1 : 0);
       const wrong: string[] = [];
       for (let round = 0; round < 600; round++) {
         const first = round % 7 === 0 ? 32768 * random(4) : random(blocks);
         const width = [9, 300, 40_000, blocks][random(4)]!;
         const count = Math.min(1 + random(width), blocks - first);
-        if (random(2) === 0) {
-          map.mark(first, count);
-          model.fill(true, first, first + count);
-        } else {
-          map.clear(first, count);
-          model.fill(false, first, first + count);
-        }
+        const mapped = random(2);
+        if (mapped === 1) map.mark(first, count);
+        else map.clear(first, count);
+        model.fill(mapped, first, first + count);
         const at = random(blocks);
         const length = Math.min(1 + random(70_000), blocks - at);
         const run = map.run(at, length);
-        const end = model.indexOf(!model[at]!, at);
+        const end = model.indexOf(1 - model[at]!, at);
         const same = Math.min(end === -1 ? blocks - at : end - at, length);
-        if (run.mapped !== model[at] || run.blocks !== same)
+        if (run.mapped !== (model[at] === 1) || run.blocks !== same)
           wrong.push(`round ${round}: run(${at}, ${length})`);
-        const all = model[at] && same === length;
+        const all = model[at] === 1 && same === length;
         if (map.allMapped(at, length) !== all) wrong.push(`round ${round}: allMapped(${at}, ${length})`);
-        if (map.mappedBlocks !== model.filter(Boolean).length) wrong.push(`round ${round}: mappedBlocks`);
+        if (round % 5 === 0 && map.mappedBlocks !== sum(model)) wrong.push(`round ${round}: mappedBlocks`);
       }
       t.same(wrong, []);
       map.clear(0, blocks);
@@ -195,7 +209,7 @@ void t.test('allocation map: what could not be kept is not believed', async t =>
     const pages = new Failing(100_000);
     const map = new AllocationMap(100_000, false, pages, 0);
     pages.fail = fail;
-    t.throws(() => map.mark(5, 10), { fault: 'no-space' });
+    t.throws(() => map.mark(5, 10), failure('no-space'));
     t.notOk(map.allMapped(5, 1), `${fail}: the blocks are not mapped`);
     t.equal(map.mappedBlocks, 0, `${fail}: nor counted`);
     pages.fail = undefined;
@@ -272,9 +286,7 @@ class DiskModel {
   }
 
   mappedBytes(blockSize: number): number {
-    let blocks = 0;
-    for (const mapped of this.mapped) blocks += mapped;
-    return blocks * blockSize;
+    return sum(this.mapped) * blockSize;
   }
 }
 
@@ -450,7 +462,7 @@ void t.test('disk file: read-only is never written', async t => {
     fault: 'write-protected',
     offset: 0,
   });
-  await t.rejects(async () => disk.unmap(512, 512), { fault: 'write-protected', offset: 512 });
+  await t.rejects(async () => disk.unmap(512, 512), failure('write-protected', 512));
   t.equal(disk.flush(), undefined);
   await disk.close();
   t.same(readdirSync(dir), ['image'], 'no map, no lock');
@@ -505,6 +517,21 @@ void t.test('disk file: writes come before or after a piece of an unmap, never i
   await disk.close();
 });
 
+void t.test('disk file: an unmap waits for the writes under way in its place', async t => {
+  const disk = await openDiskFile({ path: join(t.testdir(), 'disk'), bytes: MIB });
+  const data = Buffer.alloc(512 * KIB, 0x55);
+  let wrong = 0;
+  for (let round = 0; round < 20; round++) {
+    await Promise.all([disk.write(data, 0), disk.unmap(256 * KIB, 512 * KIB)]);
+    const extent = await disk.extent(0, MIB);
+    if (!extent.mapped || extent.bytes !== 256 * KIB) wrong++;
+    const content = await contentOf(disk);
+    if (content[256 * KIB - 1] !== 0x55 || content.subarray(256 * KIB).some(byte => byte !== 0)) wrong++;
+  }
+  t.equal(wrong, 0);
+  await disk.close();
+});
+
 void t.test('disk file: after closing', async t => {
   const path = join(t.testdir(), 'disk');
   const disk = await openDiskFile({ path, bytes: 4 * MIB });
@@ -512,8 +539,8 @@ void t.test('disk file: after closing', async t => {
   await Promise.all([disk.close(), disk.close(), writing]);
   t.equal(readFileSync(path)[MIB - 1], 7, 'a write under way is ended first');
   t.throws(() => disk.write(Buffer.alloc(512), 0), { fault: 'io', message: 'the medium is closed' });
-  t.throws(() => disk.read(Buffer.alloc(512), 0), { fault: 'io' });
-  await t.rejects(async () => disk.unmap(0, 512), { fault: 'io' });
+  t.throws(() => disk.read(Buffer.alloc(512), 0), failure('io'));
+  await t.rejects(async () => disk.unmap(0, 512), failure('io'));
 });
 
 /* ---- which maps are believed ---- */
@@ -596,3 +623,485 @@ for (const [name, flush, expected, spoil] of trust) {
     t.equal(await mappedAfter(t, { flush, spoil }), expected);
   });
 }
+
+/* ---- tape ---- */
+
+/** A tape as a list, moved over one object at a time: what the standard says, and nothing clever. */
+class TapeModel {
+  objects: (Buffer | 'filemark')[] = [];
+  at = 0;
+
+  get position(): { object: number; file: number } {
+    return {
+      object: this.at,
+      file: this.objects.slice(0, this.at).filter(object => object === 'filemark').length,
+    };
+  }
+
+  peek(): TapeObject {
+    const object = this.objects[this.at];
+    if (object === undefined) return { kind: 'end-of-data' };
+    return object === 'filemark' ? { kind: 'filemark' } : { kind: 'record', length: object.length };
+  }
+
+  put(...objects: (Buffer | 'filemark')[]): void {
+    this.objects.splice(this.at, Infinity, ...objects);
+    this.at += objects.length;
+  }
+
+  space(count: number, kind: 'record' | 'filemark'): { moved: number; stop: string } {
+    const step = Math.sign(count);
+    for (let moved = 0; ;) {
+      if (moved === Math.abs(count)) return { moved, stop: 'none' };
+      const passed = this.objects[step > 0 ? this.at : this.at - 1];
+      if (passed === undefined) return { moved, stop: step > 0 ? 'end-of-data' : 'beginning' };
+      this.at += step;
+      if (kind === 'record' && passed === 'filemark') return { moved, stop: 'filemark' };
+      if (kind === 'filemark' ? passed === 'filemark' : true) moved++;
+    }
+  }
+}
+
+async function randomTapeWork(t: Test, tape: TapeMedium, model: TapeModel, rounds: number): Promise<void> {
+  const wrong: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const told: unknown[] = [];
+    const due: unknown[] = [];
+    const verb = random(14);
+    const count = random(9) - 4;
+    if (verb <= 3) {
+      const record = randomBytes(1 + random(random(20) === 0 ? 300 * KIB : 600));
+      told.push(await tape.write(record));
+      due.push('written');
+      model.put(record);
+    } else if (verb === 4) {
+      const marks = random(30) === 0 ? 1500 : random(3);
+      told.push(await tape.writeFilemarks(marks));
+      due.push('written');
+      if (marks > 0) model.put(...Array.from({ length: marks }, () => 'filemark' as const));
+    } else if (verb <= 7) {
+      const into = Buffer.alloc(random(4) === 0 ? random(100) : 700);
+      const there = model.objects[model.at];
+      due.push(model.peek());
+      told.push(await tape.read(into));
+      if (model.at < model.objects.length) model.at++;
+      if (Buffer.isBuffer(there)) {
+        const length = Math.min(there.length, into.length);
+        due.push(there.subarray(0, length).toString('hex'));
+        told.push(into.subarray(0, length).toString('hex'));
+      }
+    } else if (verb <= 9) {
+      told.push(await tape.spaceRecords(count));
+      due.push(model.space(count, 'record'));
+    } else if (verb === 10) {
+      told.push(await tape.spaceFilemarks(count));
+      due.push(model.space(count, 'filemark'));
+    } else if (verb === 11) {
+      const object = random(model.objects.length + 5);
+      told.push(await tape.locate(object));
+      due.push(object > model.objects.length ? 'end-of-data' : 'none');
+      model.at = Math.min(object, model.objects.length);
+    } else if (verb === 12) {
+      if (random(3) === 0) await tape.rewind();
+      else await tape.spaceEndOfData();
+      model.at = tape.atBeginning ? 0 : model.objects.length;
+    } else if (random(6) === 0) {
+      await tape.erase();
+      model.put();
+    } else await tape.sync();
+    told.push(await tape.peek(), tape.position, tape.end.object, tape.atBeginning);
+    due.push(model.peek(), model.position, model.objects.length, model.at === 0);
+    if (JSON.stringify(told) !== JSON.stringify(due)) {
+      wrong.push(`round ${round}, verb ${verb}: ${JSON.stringify(told)} for ${JSON.stringify(due)}`);
+    }
+  }
+  t.same(wrong.slice(0, 3), [], `${rounds} rounds of random work`);
+  const bytes = model.objects.reduce((sum, object) => sum + (object === 'filemark' ? 0 : object.length), 0);
+  t.equal(tape.usedBytes, bytes, 'bytes used');
+}
+
+/** Everything on the tape from its beginning; what it holds after the first trouble is not looked at. */
+async function objectsOf(tape: TapeMedium): Promise<(Buffer | 'filemark')[]> {
+  const objects: (Buffer | 'filemark')[] = [];
+  await tape.rewind();
+  for (;;) {
+    const next = await tape.peek();
+    if (next.kind === 'end-of-data') return objects;
+    const into = Buffer.alloc(next.kind === 'record' ? next.length : 0);
+    await tape.read(into);
+    objects.push(next.kind === 'record' ? into : 'filemark');
+  }
+}
+
+const sameObjects = (found: (Buffer | 'filemark')[], due: (Buffer | 'filemark')[]): boolean =>
+  found.length === due.length &&
+  found.every((object, i) => {
+    const other = due[i]!;
+    return object === 'filemark' || other === 'filemark' ? object === other : object.equals(other);
+  });
+
+void t.test('memory cartridge: like a list of records', async t => {
+  const tape = memoryCartridge();
+  await randomTapeWork(t, tape, new TapeModel(), 2500);
+  await tape.close();
+});
+
+void t.test('cartridge file: like a list of records, opened again and again', async t => {
+  const path = join(t.testdir(), 'tape');
+  const model = new TapeModel();
+  for (let round = 0; round < 6; round++) {
+    const tape = await openCartridgeFile({ path });
+    model.at = 0;
+    t.ok(sameObjects(await objectsOf(tape), model.objects), `${model.objects.length} objects are there`);
+    await tape.rewind();
+    await randomTapeWork(t, tape, model, 400);
+    await tape.close();
+  }
+  t.same(readdirSync(join(path, '..')), ['tape'], 'the lock has gone');
+});
+
+for (const kind of ['memory', 'file'] as const) {
+  void t.test(`${kind} cartridge: the end of the tape`, async t => {
+    const capacityBytes = MIB;
+    const tape =
+      kind === 'memory'
+        ? memoryCartridge({ capacityBytes })
+        : await openCartridgeFile({ path: join(t.testdir(), 'tape'), capacityBytes });
+    const record = Buffer.alloc(64 * KIB, 1);
+    t.notOk(tape.pastEarlyWarning);
+    const outcomes: string[] = [];
+    for (let i = 0; i < 17; i++) outcomes.push(await tape.write(record));
+    t.same(outcomes, [...Array.from({ length: 15 }, () => 'written'), 'early-warning', 'end-of-medium']);
+    t.equal(tape.usedBytes, capacityBytes, 'it is full to the byte');
+    t.equal(tape.end.object, 16, 'and the last was not written');
+    t.equal(await tape.writeFilemarks(2), 'early-warning', 'filemarks still fit');
+    t.equal(await tape.write(Buffer.alloc(1)), 'end-of-medium', 'but not a byte');
+    t.equal(await tape.writeFilemarks(100_000), 'end-of-medium', 'nor any number of filemarks');
+    t.equal(tape.end.object, 18);
+    await tape.locate(15);
+    t.notOk(tape.pastEarlyWarning, 'not past it before the last record');
+    t.equal(await tape.writeFilemarks(0), 'written', 'no filemarks erase nothing');
+    t.equal(tape.end.object, 18);
+    t.equal(await tape.write(Buffer.alloc(64 * KIB + 1)), 'end-of-medium', 'a record that does not fit');
+    t.equal(tape.end.object, 18, 'erases nothing either');
+    t.throws(() => tape.write(Buffer.alloc(0)), RangeError);
+    t.throws(() => tape.write(Buffer.alloc(0x100_0000)), RangeError);
+    await tape.close();
+    t.throws(() => tape.write(Buffer.alloc(1)), { fault: 'io', message: 'the cartridge is closed' });
+  });
+}
+
+/** A cartridge with a synchronised part and a tail: its bytes, and what it holds. */
+async function smallCartridge(
+  path: string,
+): Promise<{ bytes: Buffer; model: TapeModel; synced: number; offset: number }> {
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const put = async (length: number): Promise<void> => {
+    const record = randomBytes(length);
+    await tape.write(record);
+    model.put(record);
+  };
+  for (const length of [30, 1, 75]) await put(length);
+  await tape.writeFilemarks(1);
+  model.put('filemark');
+  await tape.sync();
+  const synced = model.objects.length;
+  const offset = statSync(path).size;
+  for (const length of [60, 90]) await put(length);
+  await tape.writeFilemarks(2);
+  model.put('filemark', 'filemark');
+  await put(40);
+  const bytes = readFileSync(path);
+  await tape.close();
+  return { bytes, model, synced, offset };
+}
+
+/** Where each object ends in the file. */
+const endsOf = (model: TapeModel): number[] => {
+  let end = 4096;
+  return model.objects.map(object => (end += 48 + (object === 'filemark' ? 0 : object.length)));
+};
+
+void t.test('cartridge file: cut at every byte', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model } = await smallCartridge(path);
+  const ends = endsOf(model);
+  t.equal(ends.at(-1), bytes.length);
+  const wrong: string[] = [];
+  for (let length = 4096; length <= bytes.length; length++) {
+    writeFileSync(path, bytes.subarray(0, length));
+    const tape = await openCartridgeFile({ path });
+    const whole = ends.filter(end => end <= length).length;
+    if (!sameObjects(await objectsOf(tape), model.objects.slice(0, whole))) wrong.push(`${length}: content`);
+    if (statSync(path).size !== (ends[whole - 1] ?? 4096)) wrong.push(`${length}: the tail is not cut`);
+    const more = Buffer.from(`more behind ${length}`);
+    await tape.write(more);
+    if (length % 16 === 0) {
+      await tape.close();
+      const again = await openCartridgeFile({ path });
+      if (!sameObjects(await objectsOf(again), [...model.objects.slice(0, whole), more]))
+        wrong.push(`${length}: again`);
+      await again.close();
+    } else await tape.close();
+  }
+  t.same(wrong, []);
+  let opened = 0;
+  for (let length = 1; length < 4096; length += 37) {
+    writeFileSync(path, bytes.subarray(0, length));
+    await openCartridgeFile({ path }).then(
+      () => opened++,
+      (error: Error) => t.match(error.message, `${path} is not a sanlet cartridge`),
+    );
+  }
+  t.equal(opened, 0, 'a cartridge without a whole label is none');
+});
+
+void t.test('cartridge file: damage at every byte', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model, synced, offset } = await smallCartridge(path);
+  const ends = endsOf(model);
+  t.equal(ends[synced - 1], offset);
+  const wrong: string[] = [];
+  for (let at = offset; at < bytes.length; at++) {
+    const damaged = Buffer.from(bytes);
+    damaged[at]! ^= 1 << random(8);
+    writeFileSync(path, damaged);
+    const tape = await openCartridgeFile({ path });
+    const whole = ends.filter(end => end <= at).length;
+    if (!sameObjects(await objectsOf(tape), model.objects.slice(0, whole))) wrong.push(`${at}`);
+    await tape.close();
+  }
+  t.same(wrong, [], 'behind the synchronised point: the tail is cut there');
+
+  let start = 4096;
+  for (const [object, end] of ends.slice(0, synced).entries()) {
+    for (let at = start; at < end; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1 << random(8);
+      writeFileSync(path, damaged);
+      const inHeader = at < start + 48;
+      const tape = await openCartridgeFile({ path, readOnly: inHeader });
+      const due = inHeader ? object : model.objects.length;
+      if (tape.end.object !== due) wrong.push(`${at}: ${tape.end.object} objects`);
+      if (!inHeader) {
+        await tape.locate(object);
+        const error = await Promise.resolve()
+          .then(() => tape.read(Buffer.alloc(at % 2 === 0 ? 100 : 0)))
+          .catch((error: unknown) => error);
+        if (!(error instanceof MediumError) || error.fault !== 'corrupt' || error.offset !== object)
+          wrong.push(`${at}: read`);
+        if (tape.position.object !== object + 1) wrong.push(`${at}: the position is not behind it`);
+      }
+      await tape.close();
+      if (!inHeader) continue;
+      const refused = await openCartridgeFile({ path }).catch((error: Error) => error.message);
+      if (typeof refused !== 'string' || !refused.startsWith(`${path} is damaged at byte ${start}, before`))
+        wrong.push(`${at}: opened`);
+      if (!readFileSync(path).equals(damaged)) wrong.push(`${at}: it was touched`);
+    }
+    start = end;
+  }
+  t.same(
+    wrong,
+    [],
+    'before it: a bad record says so when read, a bad header stops the file from being written',
+  );
+});
+
+void t.test('cartridge file: garbage behind the end', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model } = await smallCartridge(path);
+  const wrong: number[] = [];
+  for (let round = 0; round < 60; round++) {
+    const from = 4096 + random(bytes.length - 4096);
+    const garbage =
+      round % 2 === 0 ? randomBytes(1 + random(400)) : Buffer.from(bytes.subarray(from, from + 300));
+    writeFileSync(path, Buffer.concat([bytes, garbage]));
+    const tape = await openCartridgeFile({ path });
+    if (!sameObjects(await objectsOf(tape), model.objects)) wrong.push(round);
+    await tape.close();
+    if (statSync(path).size !== bytes.length) wrong.push(round);
+  }
+  t.same(wrong, []);
+});
+
+void t.test('cartridge file: frames of an earlier recording are no continuation of a later one', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  for (let i = 0; i < 6; i++) await tape.write(Buffer.alloc(100, `old ${i}`));
+  const before = readFileSync(path);
+  await tape.locate(2);
+  await tape.write(Buffer.alloc(100, 'new'));
+  t.equal(tape.end.object, 3);
+  const after = readFileSync(path);
+  await tape.close();
+  // A loss of power that kept the newer record but not the cut: records of one size line up exactly.
+  writeFileSync(path, Buffer.concat([after, before.subarray(after.length)]));
+  const again = await openCartridgeFile({ path });
+  const texts = (await objectsOf(again)).map(object => object.toString().slice(0, 5));
+  t.same(texts, ['old 0', 'old 1', 'newne']);
+  await again.close();
+});
+
+void t.test('cartridge file: what was synchronised goes back before it is written over', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  for (let i = 0; i < 4; i++) await tape.write(Buffer.alloc(100, i));
+  await tape.sync();
+  await tape.locate(1);
+  await tape.write(Buffer.alloc(300, 9));
+  await tape.write(Buffer.alloc(100, 10));
+  const bytes = readFileSync(path);
+  await tape.close();
+  const damaged = Buffer.from(bytes);
+  damaged[4096 + 148 + 48 + 5]! ^= 1;
+  writeFileSync(path, damaged);
+  const again = await openCartridgeFile({ path });
+  t.equal(again.end.object, 1, 'the newer record is tail, not synchronised');
+  await again.close();
+});
+
+void t.test('cartridge file: long records and many short ones are found again', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const lengths = [
+    300_000,
+    ...Array.from({ length: 3000 }, () => 1 + random(300)),
+    1_000_000,
+    200_000,
+    70_000,
+    65_536,
+  ];
+  for (const length of lengths) {
+    const record = randomBytes(97);
+    const whole = Buffer.alloc(length, record);
+    await tape.write(whole);
+    model.put(whole);
+    if (length === 1_000_000) await tape.sync();
+  }
+  const bytes = readFileSync(path);
+  await tape.close();
+  const closed = await openCartridgeFile({ path });
+  t.ok(sameObjects(await objectsOf(closed), model.objects), 'closed in good order');
+  await closed.close();
+  writeFileSync(path, bytes);
+  const killed = await openCartridgeFile({ path });
+  t.ok(sameObjects(await objectsOf(killed), model.objects), 'killed');
+  await killed.close();
+});
+
+void t.test('cartridge: a write that fails leaves the tape as it was', async t => {
+  const cut: number[] = [];
+  let fail: 'at once' | 'later' | undefined;
+  const bytes = Buffer.alloc(10_000);
+  const log: TapeLog = {
+    headerBytes: 48,
+    read: (into, offset) => void bytes.copy(into, 0, offset),
+    append: (headers, record, offset) => {
+      bytes.fill(0xee, offset, offset + 20);
+      const error = new MediumError('no-space', offset, 'full', 'the cause');
+      if (fail === 'at once') throw error;
+      if (fail === 'later') return Promise.reject(error);
+      bytes.set(headers, offset);
+      if (record !== undefined) bytes.set(record, offset + headers.length);
+      return undefined;
+    },
+    cut: () => undefined,
+    discard: offset => void cut.push(offset),
+    sync: () => undefined,
+    close: () => undefined,
+  };
+  const label = { uuid: '', barcode: '', capacityBytes: 0 };
+  const tape = new LogCartridge({ log, index: new ObjectIndex(0), label, writeProtected: false, chain: 0 });
+  await tape.write(Buffer.from('first'));
+  for (const how of ['at once', 'later'] as const) {
+    fail = how;
+    const error = { ...failure('no-space', 1), cause: 'the cause' };
+    await t.rejects(
+      async () => tape.write(Buffer.from('second')),
+      error,
+      `${how}: the error names the object`,
+    );
+    await t.rejects(async () => tape.writeFilemarks(2), error);
+    t.same([tape.position, tape.end, tape.usedBytes], [{ object: 1, file: 0 }, { object: 1, file: 0 }, 5]);
+  }
+  t.same(cut, [53, 53, 53, 53], 'and what may be left behind is cut off');
+  fail = undefined;
+  await tape.write(Buffer.from('third'));
+  t.same(
+    (await objectsOf(tape)).map(object => object.toString()),
+    ['first', 'third'],
+  );
+});
+
+void t.test('cartridge file: what cannot be opened is said in a sentence', async t => {
+  const dir = t.testdir({ text: 'not a tape', long: 'x'.repeat(5000), empty: '', folder: {} });
+  const at = (name: string): string => join(dir, name);
+  const refused = (options: Parameters<typeof openCartridgeFile>[0], message: string): Promise<unknown> =>
+    t.rejects(openCartridgeFile(options), { message });
+  await refused({ path: at('text') }, `${at('text')} is not a sanlet cartridge`);
+  await refused({ path: at('long') }, `${at('long')} is not a sanlet cartridge`);
+  t.equal(readFileSync(at('text'), 'latin1'), 'not a tape', 'and it is left alone');
+  await refused({ path: at('none'), readOnly: true }, `${at('none')} does not exist`);
+  await refused({ path: at('empty'), readOnly: true }, `${at('empty')} is empty and may not be written`);
+  await refused({ path: at('folder') }, `${at('folder')} is a directory, not a regular file`);
+  await refused(
+    { path: at('none'), barcode: 'x'.repeat(33) },
+    `${at('none')} cannot have the barcode '${'x'.repeat(33)}'`,
+  );
+  await refused({ path: at('none'), capacityBytes: -1 }, `${at('none')} cannot have a capacity of -1 bytes`);
+  t.notOk(existsSync(at('none')));
+
+  const tape = await openCartridgeFile({ path: at('empty'), capacityBytes: 2 * MIB, barcode: 'SAN001L9' });
+  t.match(tape.label, { barcode: 'SAN001L9', capacityBytes: 2 * MIB, uuid: /^[0-9a-f]{32}$/ });
+  await refused({ path: at('empty') }, `${at('empty')} is in use by process ${process.pid}`);
+  await tape.write(Buffer.from('hello'));
+  await tape.close();
+  await refused(
+    { path: at('empty'), capacityBytes: MIB },
+    `${at('empty')} has a capacity of 2097152 bytes, not the 1048576 that are asked for`,
+  );
+  await refused(
+    { path: at('empty'), barcode: 'other' },
+    `${at('empty')} has the barcode 'SAN001L9', not 'other'`,
+  );
+  const again = await openCartridgeFile({ path: at('empty'), capacityBytes: 2 * MIB, barcode: 'SAN001L9' });
+  t.same(again.label, tape.label, 'the label stays');
+  await again.close();
+
+  const bytes = readFileSync(at('empty'));
+  bytes.writeUInt32BE(7, 8);
+  writeFileSync(at('empty'), bytes);
+  await refused(
+    { path: at('empty') },
+    `${at('empty')} is a cartridge of version 7, and only 1 is known here`,
+  );
+  bytes.writeUInt32BE(1, 8);
+  bytes[30]! ^= 1;
+  writeFileSync(at('empty'), bytes);
+  await refused({ path: at('empty') }, `${at('empty')} is a cartridge whose label is damaged`);
+});
+
+void t.test('cartridge file: write-protected', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model } = await smallCartridge(path);
+  writeFileSync(path, bytes.subarray(0, -1));
+  const tapes = [
+    await openCartridgeFile({ path, readOnly: true }),
+    await openCartridgeFile({ path, readOnly: true }),
+  ];
+  for (const tape of tapes) {
+    t.ok(tape.writeProtected);
+    t.ok(sameObjects(await objectsOf(tape), model.objects.slice(0, -1)), 'the torn record is not seen');
+    const error = failure('write-protected');
+    t.throws(() => tape.write(Buffer.alloc(5)), error);
+    t.throws(() => tape.writeFilemarks(1), error);
+    t.throws(() => tape.erase(), error);
+    t.equal(tape.sync(), undefined);
+  }
+  await t.rejects(openCartridgeFile({ path }), /is in use/, 'readers keep a writer out');
+  for (const tape of tapes) await tape.close();
+  t.ok(readFileSync(path).equals(bytes.subarray(0, -1)), 'and nothing was cut');
+});

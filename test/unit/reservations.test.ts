@@ -87,8 +87,8 @@ const keysOf = async (who: Commander): Promise<bigint[]> => {
 
 const generation = async (who: Commander): Promise<number> => (await in_(who, 0)).readUInt32BE(0);
 const reservation = async (who: Commander): Promise<string> => (await in_(who, 1)).toString('hex', 4);
-const read = async (who: Commander): Promise<Answer> => who.send(0, '28 00 00 00 00 00 00 00 01');
-const write = async (who: Commander): Promise<Answer> =>
+const read = (who: Commander): Promise<Answer> => who.send(0, '28 00 00 00 00 00 00 00 01');
+const write = (who: Commander): Promise<Answer> =>
   who.send(0, '2a 00 00 00 00 00 00 00 01', { out: Buffer.alloc(512) });
 const attention = async (who: Commander): Promise<string> => (await who.send(0, '00')).said;
 
@@ -98,7 +98,10 @@ function pointer({ sense }: Answer): string {
   return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
 }
 
-t.test('SPC-4 5.13.7: REGISTER', async t => {
+/** Hex digits that are written apart for the reader. */
+const run = (apart: string): string => apart.replaceAll(' ', '');
+
+void t.test('SPC-4 5.13.7: REGISTER', async t => {
   const { a, b } = await rig();
   t.equal(
     (await out(a, Action.REGISTER, { key: A, newKey: A })).status,
@@ -129,7 +132,7 @@ t.test('SPC-4 5.13.7: REGISTER', async t => {
   t.equal(await generation(a), 5);
 });
 
-t.test('SPC-4 6.16.3: what REPORT CAPABILITIES does not have is refused', async t => {
+void t.test('SPC-4 6.16.3: what REPORT CAPABILITIES does not have is refused', async t => {
   const { a } = await rig();
   t.equal((await in_(a, 2)).toString('hex'), '00081080ea010000', '6.15.4: CRH, all six types');
   for (const [flags, where] of [
@@ -158,11 +161,11 @@ t.test('SPC-4 6.16.3: what REPORT CAPABILITIES does not have is refused', async 
   t.equal((await a.send(0, '5e 04 00 00 00 00 00 00 ff')).said, '5/2400');
 });
 
-t.test('SPC-4 6.15: PERSISTENT RESERVE IN', async t => {
+void t.test('SPC-4 6.15: PERSISTENT RESERVE IN', async t => {
   const { a, b } = await rig();
   await register(a, A);
   await register(b, B);
-  t.equal((await in_(a, 0)).toString('hex'), '0000000200000010' + '00000000000000a1' + '00000000000000b2');
+  t.equal((await in_(a, 0)).toString('hex'), run('0000000200000010 00000000000000a1 00000000000000b2'));
   t.equal(
     (await in_(a, 0, '000c')).toString('hex'),
     '000000020000001000000000',
@@ -170,7 +173,7 @@ t.test('SPC-4 6.15: PERSISTENT RESERVE IN', async t => {
   );
   t.equal(await reservation(a), '00000000', '6.15.3: none');
   await out(a, Action.RESERVE, { key: A, type: Type.WRITE_EXCLUSIVE });
-  t.equal(await reservation(b), '00000010' + '00000000000000a1' + '00000000' + '00010000');
+  t.equal(await reservation(b), run('00000010 00000000000000a1 00000000 00010000'));
   const full = await in_(b, 3);
   t.equal(full.readUInt32BE(4), full.length - 8);
   const entries: { key: bigint; holder: number; type: number; port: number; id: string }[] = [];
@@ -190,7 +193,7 @@ t.test('SPC-4 6.15: PERSISTENT RESERVE IN', async t => {
   ]);
 });
 
-t.test('SPC-4 table 65: who may read and write', async t => {
+void t.test('SPC-4 table 65: who may read and write', async t => {
   const shared = [5, 6, 7, 8];
   const exclusive = [3, 6, 8];
   for (const type of Object.values(Type)) {
@@ -232,7 +235,7 @@ t.test('SPC-4 table 65: who may read and write', async t => {
   }
 });
 
-t.test('SPC-4 5.13.9, 5.13.11.2.2: RESERVE and RELEASE', async t => {
+void t.test('SPC-4 5.13.9, 5.13.11.2.2: RESERVE and RELEASE', async t => {
   const { a, b, c, unit } = await rig();
   const type = Type.EXCLUSIVE_ACCESS_REGISTRANTS_ONLY;
   t.equal(
@@ -287,7 +290,7 @@ t.test('SPC-4 5.13.9, 5.13.11.2.2: RESERVE and RELEASE', async t => {
   t.equal(await attention(b), '6/2a04');
 });
 
-t.test('SPC-4 5.13.11.2.3: what all registrants hold goes with the last of them', async t => {
+void t.test('SPC-4 5.13.11.2.3: what all registrants hold goes with the last of them', async t => {
   const { a, b, c } = await rig();
   const type = Type.EXCLUSIVE_ACCESS_ALL_REGISTRANTS;
   await register(a, A);
@@ -301,7 +304,7 @@ t.test('SPC-4 5.13.11.2.3: what all registrants hold goes with the last of them'
   t.equal((await read(c)).status, Status.GOOD);
 });
 
-t.test('SPC-4 5.13.11.2.6: CLEAR', async t => {
+void t.test('SPC-4 5.13.11.2.6: CLEAR', async t => {
   const { a, b, c } = await rig();
   await register(a, A);
   await register(b, B);
@@ -315,8 +318,8 @@ t.test('SPC-4 5.13.11.2.6: CLEAR', async t => {
   t.equal(await generation(a), 3);
 });
 
-t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
-  t.test('without a reservation', async t => {
+void t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
+  void t.test('without a reservation', async t => {
     const { a, b, c } = await rig();
     await register(a, A);
     await register(b, B);
@@ -337,8 +340,11 @@ t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
     t.equal(await generation(b), 3);
     t.equal(await attention(a), '6/2a05', 'REGISTRATIONS PREEMPTED');
     t.equal(await reservation(b), '00000000', 'it takes no reservation');
+    t.equal((await out(b, Action.PREEMPT, { key: B, newKey: B, type: 3 })).status, Status.GOOD);
+    t.strictSame(await keysOf(b), [], 'its own registration when it names that');
+    t.equal(await attention(b), '', 'of which it need not be told');
   });
-  t.test('of the holder', async t => {
+  void t.test('of the holder', async t => {
     const { a, b, c } = await rig();
     for (const [one, key] of [
       [a, A],
@@ -350,7 +356,7 @@ t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
     t.equal((await out(b, Action.PREEMPT, { key: B, newKey: A, type: 3 })).status, Status.GOOD);
     t.equal(
       (await reservation(b)).slice(8),
-      '00000000000000b2' + '00000000' + '00030000',
+      run('00000000000000b2 00000000 00030000'),
       'taken over as another type',
     );
     t.equal(await attention(a), '6/2a05');
@@ -359,9 +365,9 @@ t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
     t.equal((await read(a)).status, Status.RESERVATION_CONFLICT);
     t.equal((await out(b, Action.PREEMPT, { key: B, newKey: B, type: 1 })).status, Status.GOOD, 'of itself');
     t.strictSame(await keysOf(b), [B, C], 'which stays registered');
-    t.equal((await reservation(b)).slice(8), '00000000000000b2' + '00000000' + '00010000');
+    t.equal((await reservation(b)).slice(8), run('00000000000000b2 00000000 00010000'));
   });
-  t.test('of one that does not hold it', async t => {
+  void t.test('of one that does not hold it', async t => {
     const { a, b, c } = await rig();
     for (const [one, key] of [
       [a, A],
@@ -374,13 +380,13 @@ t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
     t.strictSame(await keysOf(a), [A], 'every registration with the key');
     t.equal(
       (await reservation(a)).slice(8),
-      '00000000000000a1' + '00000000' + '00010000',
+      run('00000000000000a1 00000000 00010000'),
       'the reservation stays',
     );
     t.equal(await attention(b), '6/2a05');
     t.equal(await attention(c), '6/2a05');
   });
-  t.test('of all registrants', async t => {
+  void t.test('of all registrants', async t => {
     const { a, b, c } = await rig();
     for (const [one, key] of [
       [a, A],
@@ -398,12 +404,12 @@ t.test('SPC-4 5.13.11.2.4: PREEMPT', async t => {
     );
     t.equal((await out(b, Action.PREEMPT, { key: B, newKey: 0n, type: 3 })).status, Status.GOOD);
     t.strictSame(await keysOf(b), [B], 'key 0: everybody else');
-    t.equal((await reservation(b)).slice(8), '00000000000000b2' + '00000000' + '00030000');
+    t.equal((await reservation(b)).slice(8), run('00000000000000b2 00000000 00030000'));
     t.equal(await attention(a), '6/2a05');
   });
 });
 
-t.test('SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends when the tasks have', async t => {
+void t.test('SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends when the tasks have', async t => {
   const { a, b, unit } = await rig();
   await register(a, A);
   await register(b, B);
@@ -424,7 +430,7 @@ t.test('SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends when the tasks have', async t 
   t.equal(await attention(a), '6/2a05');
 });
 
-t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
+void t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
   const { a, b, c } = await rig();
   const list = (
     key: bigint,
@@ -463,7 +469,7 @@ t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
   t.strictSame(decodeTransportId(encodeTransportId({ ...plain, relativePort: 1 }), 0), plain);
 });
 
-t.test('SPC-2 7.21: RESERVE(6) and RELEASE(6)', async t => {
+void t.test('SPC-2 7.21: RESERVE(6) and RELEASE(6)', async t => {
   const { a, b, c, unit, device } = await rig();
   t.equal((await a.send(0, '16')).status, Status.GOOD);
   t.equal((await a.send(0, '16')).status, Status.GOOD, 'again');
@@ -492,7 +498,7 @@ t.test('SPC-2 7.21: RESERVE(6) and RELEASE(6)', async t => {
   t.equal((await read(a)).status, Status.GOOD, 'and so does the loss of the nexus');
 });
 
-t.test('SPC-4 5.13.3: RESERVE(6) beside registrations', async t => {
+void t.test('SPC-4 5.13.3: RESERVE(6) beside registrations', async t => {
   const { a, b, c } = await rig();
   await register(a, A);
   for (const one of [a, b]) {

@@ -39,7 +39,10 @@ function pointer({ sense }: Answer): string {
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
+/** Hex digits that are written apart for the reader. */
+const run = (apart: string): string => apart.replaceAll(' ', '');
+
+void t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   const { a, unit } = await rig();
   const { data, status } = await a.send(0, '12 00 00 01 00 00');
   t.equal(status, Status.GOOD);
@@ -61,7 +64,7 @@ t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   t.equal(again.totalIn, 36);
 });
 
-t.test('SPC-4 6.6.1: INQUIRY refuses what it does not know', async t => {
+void t.test('SPC-4 6.6.1: INQUIRY refuses what it does not know', async t => {
   const { a } = await rig();
   const page = await a.send(0, '12 00 01 00 ff 00');
   t.equal(page.said, '5/2400', 'PAGE CODE without EVPD');
@@ -75,13 +78,13 @@ t.test('SPC-4 6.6.1: INQUIRY refuses what it does not know', async t => {
   t.equal((await a.send(0, '12 00 00 00 00 00')).totalIn, 0, 'allocation length 0 is no error');
 });
 
-t.test('SPC-4 7.8: VPD pages', async t => {
+void t.test('SPC-4 7.8: VPD pages', async t => {
   const { a, unit } = await rig();
   const vpd = async (page: string, length = 'ff'): Promise<Buffer> =>
     (await a.send(0, `12 01 ${page} 00 ${length} 00`)).data;
-  t.equal(hex(await vpd('00')), '0000000700808386b0b1b2', '7.8.12: sorted, itself first');
+  t.equal(hex(await vpd('00')), '0000000700808386b0b1b2', 'sorted, itself first');
   unit.vpd.set(0x8f, { code: 0x8f, body: () => Uint8Array.of(1, 2) });
-  t.equal(hex(await vpd('00')), '0000000800' + '8083868fb0b1b2', 'a page that comes later takes its place');
+  t.equal(hex(await vpd('00')), run('0000000800 8083868fb0b1b2'), 'a page that comes later takes its place');
   t.equal(hex(await vpd('8f')), '008f00020102');
 
   const serial = await vpd('80');
@@ -127,14 +130,14 @@ t.test('SPC-4 7.8: VPD pages', async t => {
   t.equal(extended[6], 0x01, 'V_SUP');
 });
 
-t.test('SPC-4 6.33: REPORT LUNS', async t => {
+void t.test('SPC-4 6.33: REPORT LUNS', async t => {
   const { device, a } = await rig(7, 0, 300);
   const b = new Commander(device, nexus('iqn.2026-01.test:b'));
   const list = await b.send(0, 'a0 00 00 00 00 00 00 00 10 00 00 00');
   t.equal(hex(list.data.subarray(0, 8)), '0000001800000000', '6.33: passes a unit attention');
   t.equal(
     hex(list.data.subarray(8)),
-    '0000000000000000' + '0007000000000000' + '412c000000000000',
+    run('0000000000000000 0007000000000000 412c000000000000'),
     'LUN 0 first',
   );
   t.equal((await b.send(0, '00')).said, '6/2900', 'which is left pending');
@@ -156,7 +159,7 @@ t.test('SPC-4 6.33: REPORT LUNS', async t => {
   t.equal((await a.send(7, '00')).status, Status.GOOD, 'REPORTED LUNS DATA HAS CHANGED is cleared by it');
 });
 
-t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {
+void t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {
   const { device } = await rig(0, 1);
   const b = new Commander(device, nexus('iqn.2026-01.test:b'));
   t.equal((await b.send(0, '12 00 00 00 24 00')).status, Status.GOOD, 'INQUIRY passes it');
@@ -165,7 +168,7 @@ t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {
   t.equal((await b.send(1, '25')).said, '6/2900', 'one on each unit');
 });
 
-t.test('SPC-4 6.39: REQUEST SENSE', async t => {
+void t.test('SPC-4 6.39: REQUEST SENSE', async t => {
   const { a, unit } = await rig();
   const b = new Commander(a.device, nexus('iqn.2026-01.test:b'));
   const attention = await b.send(0, '03 00 00 00 fc 00');
@@ -181,7 +184,7 @@ t.test('SPC-4 6.39: REQUEST SENSE', async t => {
   t.equal(hex((await a.send(0, '03 01 00 00 fc 00')).data), '72023a0000000000', 'why it is not ready');
 });
 
-t.test('SAM-5 4.7.3, SPC-4 6.6.1: a LUN at which there is nothing', async t => {
+void t.test('SAM-5 4.7.3, SPC-4 6.6.1: a LUN at which there is nothing', async t => {
   const { device, a } = await rig(0);
   const inquiry = await a.send(5, '12 00 00 00 ff 00');
   t.equal(inquiry.status, Status.GOOD);
@@ -204,7 +207,7 @@ t.test('SAM-5 4.7.3, SPC-4 6.6.1: a LUN at which there is nothing', async t => {
   t.equal((await b.send(5, '00')).said, '5/2500', 'and no unit attention');
 });
 
-t.test('SPC-4 6.13: MODE SENSE', async t => {
+void t.test('SPC-4 6.13: MODE SENSE', async t => {
   const { a } = await rig();
   const all = await a.send(0, '1a 00 3f 00 ff 00');
   t.equal(all.data[0], all.data.length - 1, 'MODE DATA LENGTH');
@@ -235,7 +238,7 @@ t.test('SPC-4 6.13: MODE SENSE', async t => {
   t.equal((await a.send(0, '1a e0 3f 00 04 00')).status, Status.GOOD, 'the LUN bits of ch and mtx');
 });
 
-t.test('SPC-4 6.11: MODE SELECT', async t => {
+void t.test('SPC-4 6.11: MODE SELECT', async t => {
   const { device, a, unit } = await rig();
   const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
   const page = (...bytes: number[]): Buffer => Buffer.from([0, 0, 0, 0, ...bytes]);
@@ -315,7 +318,7 @@ t.test('SPC-4 6.11: MODE SELECT', async t => {
   t.equal(cut.said, '5/1a00', 'fewer bytes than PARAMETER LIST LENGTH');
 });
 
-t.test('SPC-4 7.5.8: WCE = 0 makes every write stable', async t => {
+void t.test('SPC-4 7.5.8: WCE = 0 makes every write stable', async t => {
   const { a, unit } = await rig();
   let flushes = 0;
   const flush = unit.backend.flush.bind(unit.backend);
@@ -357,7 +360,7 @@ class Other extends LogicalUnit {
   async close(): Promise<void> {}
 }
 
-t.test('the SPC rows serve any kind of unit', async t => {
+void t.test('the SPC rows serve any kind of unit', async t => {
   const device = new TargetDevice(TARGET, absentUnit());
   const unit = new Other();
   device.add(0, unit);
@@ -377,11 +380,14 @@ t.test('the SPC rows serve any kind of unit', async t => {
     Status.GOOD,
   );
   t.equal(hex((await a.send(0, '1a 08 3e 00 ff 00')).data.subarray(4)), '3e02010f');
+  const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+  await a.send(0, '15 10 00 00 04 00', { out: Buffer.alloc(4) });
+  t.equal((await b.send(0, '00')).said, '6/2a01', 'a header that changed something is told as well');
   unit.present = false;
   t.equal((await a.send(0, '00')).said, '2/3a00');
 });
 
-t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
+void t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
   const { a, unit } = await rig();
   const ask = (option: string, rest: string): Promise<Answer> =>
     a.send(0, `a3 0c ${option} ${rest} 00 00 ff ff`);
@@ -416,7 +422,7 @@ t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
   );
   t.equal(
     hex((await ask('81', '28 00 00')).data),
-    '0083000a2818ffffffff1fffff00' + '000a0000' + '00000000' + '0000003c',
+    run('0083000a2818ffffffff1fffff00 000a0000 00000000 0000003c'),
     'with its timeouts descriptor',
   );
   t.equal(hex((await ask('01', 'ee 00 00')).data), '00010000', 'not supported');
@@ -425,24 +431,24 @@ t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
   t.equal(pointer(await ask('04', '28 00 00')), 'cdb 2.2');
 });
 
-t.test('SPC-4 6.36: REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', async t => {
+void t.test('SPC-4 6.36: REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS', async t => {
   const { a } = await rig();
   t.equal(hex((await a.send(0, 'a3 0d 00 00 00 00 00 00 00 ff')).data), 'd8000000');
   const long = (await a.send(0, 'a3 0d 80 00 00 00 00 00 00 ff')).data;
-  t.equal(hex(long), 'd800000c' + '00'.repeat(12));
+  t.equal(hex(long), run('d800000c') + '00'.repeat(12));
   t.equal(pointer(await a.send(0, 'a3 0d 00 00 00 00 00 00 00 03')), 'cdb 6');
 });
 
-t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
+void t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
   const { device, a } = await rig();
   t.equal(
     hex((await a.send(0, 'a3 0a 00 00 00 00 00 00 00 ff')).data),
-    '0000000c' + '00010001' + '00000001' + '00000001',
+    run('0000000c 00010001 00000001 00000001'),
   );
   device.relativePorts = [1, 2];
   t.equal(
     hex((await a.send(0, 'a3 2a 00 00 00 00 00 00 00 ff')).data),
-    '00000014' + '10000000' + '00010001' + '00000002' + '0000000100000002',
+    run('00000014 10000000 00010001 00000002 0000000100000002'),
     'with the extended header',
   );
   t.equal(pointer(await a.send(0, 'a3 4a 00 00 00 00 00 00 00 ff')), 'cdb 1.7');
@@ -450,7 +456,7 @@ t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
   t.equal(pointer(await a.send(0, 'a3 1f')), 'cdb 1.4');
 });
 
-t.test('SPC-4 6.29, 6.42: diagnostics', async t => {
+void t.test('SPC-4 6.29, 6.42: diagnostics', async t => {
   const { a } = await rig();
   t.equal((await a.send(0, '1d 04 00 00 00 00')).status, Status.GOOD, 'the default self-test');
   t.equal(pointer(await a.send(0, '1d 20 00 00 00 00')), 'cdb 1.7', 'no other SELF-TEST CODE');
@@ -461,7 +467,7 @@ t.test('SPC-4 6.29, 6.42: diagnostics', async t => {
   t.equal(pointer(await a.send(0, '1c 01 40 00 ff 00')), 'cdb 2');
 });
 
-t.test('SPC-4 4.5: what is not there', async t => {
+void t.test('SPC-4 4.5: what is not there', async t => {
   const { a } = await rig();
   t.equal((await a.send(0, 'ee')).said, '5/2000');
   const control = await a.send(0, '00 00 00 00 00 04');

@@ -1,9 +1,9 @@
 import { bit, bits, u64, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
-import { miscompare } from '../sense.ts';
+import { invalidFieldInCdb, miscompare } from '../sense.ts';
 import type { DiskUnit } from './disk-unit.ts';
-import { FUA_NV, requireExactly, requireRange, wrongDataLength } from './transfer.ts';
+import { FUA_NV, requireRange, wrongDataLength } from './transfer.ts';
 import { written } from './write.ts';
 
 const cdb = layout(16, {
@@ -35,7 +35,10 @@ export const compareAndWrite = command<DiskUnit>({
   dataOut(unit, task) {
     const blocks = cdb.blocks.get(task.cdb);
     requireRange(unit, cdb.lba.get(task.cdb), blocks);
-    return requireExactly(task, 2 * blocks * unit.blockSize);
+    const bytes = 2 * blocks * unit.blockSize;
+    // An initiator that has 256 blocks to compare sends a count of 0.
+    if (task.expectedOut !== bytes) throw invalidFieldInCdb(cdb.blocks.offset);
+    return bytes;
   },
   async run(unit, task) {
     const half = task.wantedOut / 2;

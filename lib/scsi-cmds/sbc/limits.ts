@@ -4,8 +4,8 @@ const MiB = 1024 * 1024;
 /** READ, WRITE and what else moves data: one payload buffer of the largest size the pool keeps. */
 export const MAX_TRANSFER_BYTES = 16 * MiB;
 export const OPTIMAL_TRANSFER_BYTES = MiB;
-/** WRITE SAME writes this much at most before it answers. */
-export const MAX_WRITE_SAME_BYTES = 64 * MiB;
+/** No more than one WRITE can fill: libiscsi's suite writes so many blocks before it unmaps them with one WRITE SAME. */
+export const MAX_WRITE_SAME_BYTES = MAX_TRANSFER_BYTES;
 /** COMPARE AND WRITE has one byte for it. */
 export const MAX_COMPARE_AND_WRITE_BLOCKS = 255;
 /** No limit: an unmap costs the same for any length. */

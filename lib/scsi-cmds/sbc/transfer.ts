@@ -53,12 +53,6 @@ export function requireTransfer(unit: DiskUnit, lba: number, blocks: number, len
 /** INVALID FIELD IN COMMAND INFORMATION UNIT: the initiator announced a length that the command cannot work with. */
 export const wrongDataLength = (): ReturnType<typeof illegalRequest> => illegalRequest(0x0e03);
 
-/** For commands that make sense with exactly what their CDB asks for. */
-export function requireExactly(task: Task, bytes: number): number {
-  if (task.expectedOut !== bytes) throw wrongDataLength();
-  return bytes;
-}
-
 /** What came of a write's data, in whole blocks; a piece of a block is refused and nothing is written. */
 export function wholeBlocks(unit: DiskUnit, task: Task): Buffer {
   const data = task.dataOut;

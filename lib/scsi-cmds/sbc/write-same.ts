@@ -5,7 +5,7 @@ import { invalidFieldInCdb } from '../sense.ts';
 import type { Task } from '../task.ts';
 import type { DiskUnit } from './disk-unit.ts';
 import { STEP_BYTES } from './limits.ts';
-import { at10, at16, requireExactly, requireRange, wrongDataLength } from './transfer.ts';
+import { at10, at16, requireRange, wrongDataLength } from './transfer.ts';
 import { written } from './write.ts';
 
 /** ANCHOR is not there as ANC_SUP is 0, WRPROTECT as PROTECT is 0; PBDATA and LBDATA are obsolete. */
@@ -43,7 +43,9 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
     dataOut(unit, task) {
       requireRange(unit, cdb.lba.get(task.cdb), cdb.blocks.get(task.cdb));
       if (count(unit, cdb, task) > unit.maxWriteSameBlocks) throw invalidFieldInCdb(cdb.blocks.offset);
-      return hasNoData(cdb, task) ? 0 : requireExactly(task, unit.blockSize);
+      if (hasNoData(cdb, task)) return 0;
+      if (task.expectedOut !== unit.blockSize) throw wrongDataLength();
+      return unit.blockSize;
     },
     async run(unit, task) {
       const { blockSize, backend } = unit;

@@ -1,0 +1,806 @@
+import t from 'tap';
+import type { BlockBackend } from '../../lib/backends/block-backend.ts';
+import { MediumError } from '../../lib/backends/medium-error.ts';
+import { memoryDisk } from '../../lib/backends/memory.ts';
+import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
+import { identify } from '../../lib/scsi-cmds/identity.ts';
+import { disk, type DiskUnit } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
+import { Status } from '../../lib/scsi-cmds/status.ts';
+import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
+import { type Answer, Commander, nexus } from '../harness/commands.ts';
+
+const TARGET = 'iqn.2026-01.io.sanlet:test';
+const MiB = 1 << 20;
+
+/** A memory disk that counts, and that answers late when told to. */
+class Watched implements BlockBackend {
+  readonly #disk: BlockBackend;
+  readonly bytes: number;
+  readonly blockSize: number;
+  readOnly = false;
+  late = false;
+  flushes = 0;
+  reads: number[] = [];
+  writes: number[] = [];
+  unmaps: [number, number][] = [];
+  closed = 0;
+  failure: MediumError | undefined;
+
+  constructor(bytes: number, blockSize: number) {
+    this.#disk = memoryDisk({ bytes, blockSize });
+    this.bytes = bytes;
+    this.blockSize = blockSize;
+  }
+
+  #do<T>(verb: () => T | Promise<T>): T | Promise<T> {
+    const { failure } = this;
+    if (!this.late) {
+      if (failure !== undefined) throw failure;
+      return verb();
+    }
+    return new Promise<void>(resolve => setImmediate(resolve)).then(() => {
+      if (failure !== undefined) throw failure;
+      return verb();
+    });
+  }
+
+  read(into: Buffer, offset: number): void | Promise<void> {
+    this.reads.push(into.length);
+    return this.#do(() => this.#disk.read(into, offset));
+  }
+
+  write(from: Buffer, offset: number): void | Promise<void> {
+    this.writes.push(from.length);
+    return this.#do(() => this.#disk.write(from, offset));
+  }
+
+  flush(): void | Promise<void> {
+    return this.#do(() => {
+      this.flushes++;
+    });
+  }
+
+  unmap(offset: number, length: number): void | Promise<void> {
+    this.unmaps.push([offset, length]);
+    return this.#do(() => this.#disk.unmap(offset, length));
+  }
+
+  extent(offset: number, length: number): ReturnType<BlockBackend['extent']> {
+    return this.#do(() => this.#disk.extent(offset, length));
+  }
+
+  get mappedBytes(): number {
+    return this.#disk.mappedBytes;
+  }
+
+  close(): void {
+    this.closed++;
+  }
+}
+
+interface Rig {
+  device: TargetDevice;
+  unit: DiskUnit;
+  medium: Watched;
+  a: Commander;
+}
+
+async function rig(with_: { bytes?: number; blockSize?: number; removable?: boolean } = {}): Promise<Rig> {
+  const device = new TargetDevice(TARGET, absentUnit());
+  const medium = new Watched(with_.bytes ?? 4 * MiB, with_.blockSize ?? 512);
+  const unit = disk({
+    identity: identify(TARGET, 'd0', { product: 'disk', revision: '0.1' }),
+    backend: medium,
+    removable: with_.removable,
+  });
+  device.add(0, unit);
+  const a = await new Commander(device).clear();
+  return { device, unit, medium, a };
+}
+
+function pointer({ sense }: Answer): string {
+  if ((sense[15]! & 0x80) === 0) return '';
+  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
+  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
+}
+
+const information = ({ sense }: Answer): number | undefined =>
+  (sense[0]! & 0x80) === 0 ? undefined : sense.readUInt32BE(3);
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** A CDB of the 10, 12 or 16-byte shape (SPC-4 4.2.5). */
+function cdb(opcode: number, lba: number, blocks: number, flags = 0): Buffer {
+  const size = opcode >= 0xa0 ? 12 : opcode >= 0x80 ? 16 : 10;
+  const out = Buffer.alloc(size);
+  out[0] = opcode;
+  out[1] = flags;
+  if (size === 16) {
+    out.writeBigUInt64BE(BigInt(lba), 2);
+    out.writeUInt32BE(blocks, 10);
+  } else {
+    out.writeUInt32BE(lba, 2);
+    if (size === 12) out.writeUInt32BE(blocks, 6);
+    else out.writeUInt16BE(blocks, 7);
+  }
+  return out;
+}
+
+/** Blocks that differ from each other and from those of another seed. */
+function pattern(blocks: number, seed = 1, blockSize = 512): Buffer {
+  const out = Buffer.alloc(blocks * blockSize);
+  for (let i = 0; i < out.length; i += 4)
+    out.writeUInt32BE((Math.imul(i + seed * 7919, 2654435761) ^ seed) >>> 0, i);
+  return out;
+}
+
+const read = (a: Commander, lba: number, blocks: number): Promise<Answer> =>
+  a.send(0, cdb(0x28, lba, blocks));
+const write = (a: Commander, lba: number, data: Buffer): Promise<Answer> =>
+  a.send(0, cdb(0x2a, lba, data.length / 512), { out: data });
+
+/** Hex digits that are written apart for the reader. */
+const run = (apart: string): string => apart.replaceAll(' ', '');
+
+for (const late of [false, true]) {
+  void t.test(`SBC-3 5.11-5.13, 5.33-5.35: READ and WRITE, medium ${late ? 'late' : 'at once'}`, async t => {
+    const { a, medium } = await rig();
+    medium.late = late;
+    const pairs: [string, (lba: number, n: number) => Buffer, (lba: number, n: number) => Buffer][] = [
+      [
+        '6',
+        (lba, n) => Buffer.from([0x08, lba >> 16, lba >> 8, lba, n, 0]),
+        (lba, n) => Buffer.from([0x0a, lba >> 16, lba >> 8, lba, n, 0]),
+      ],
+      ['10', (lba, n) => cdb(0x28, lba, n), (lba, n) => cdb(0x2a, lba, n)],
+      ['12', (lba, n) => cdb(0xa8, lba, n), (lba, n) => cdb(0xaa, lba, n)],
+      ['16', (lba, n) => cdb(0x88, lba, n), (lba, n) => cdb(0x8a, lba, n)],
+    ];
+    let seed = 0;
+    for (const [size, get, put] of pairs) {
+      const data = pattern(3, ++seed);
+      const written = await a.send(0, put(0x111, 3), { out: data });
+      t.equal(written.status, Status.GOOD, `WRITE(${size})`);
+      t.equal(written.wantedOut, 3 * 512);
+      const { data: found, totalIn } = await a.send(0, get(0x111, 3));
+      t.ok(found.equals(data), `READ(${size})`);
+      t.equal(totalIn, 3 * 512);
+      t.equal((await a.send(0, get(8191, 1))).status, Status.GOOD, 'the last block');
+      const outside = await a.send(0, get(8191, 2));
+      t.equal(outside.said, '5/2100', `READ(${size}) over the end`);
+      t.equal(information(outside), 8192, 'the first block that is not there');
+      t.equal(
+        (await a.send(0, put(8192, 1), { out: Buffer.alloc(512) })).said,
+        '5/2100',
+        `WRITE(${size}) behind the end`,
+      );
+    }
+    const all = pattern(256, 9);
+    t.equal(
+      (await a.send(0, '0a 00 00 00 00 00', { out: all })).wantedOut,
+      256 * 512,
+      'in 6 bytes 0 blocks are 256',
+    );
+    t.ok((await a.send(0, '08 00 00 00 00 00')).data.equals(all));
+    t.equal((await a.send(0, '08 e0 00 00 01 00')).status, Status.GOOD, 'LUN bits of SCSI-2 are let through');
+  });
+}
+
+void t.test('SBC-3 5: a length of 0 is no error, an address behind the end is one', async t => {
+  const { a } = await rig();
+  for (const opcode of [
+    0x28, 0xa8, 0x88, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e, 0x2f, 0xaf, 0x8f, 0x34, 0x90, 0x8b, 0x35, 0x91,
+  ]) {
+    t.equal((await a.send(0, cdb(opcode, 0, 0))).status, Status.GOOD, `${opcode.toString(16)}h at 0`);
+    t.equal(
+      (await a.send(0, cdb(opcode, 8192, 0))).status,
+      Status.GOOD,
+      `${opcode.toString(16)}h just behind the end`,
+    );
+    t.equal((await a.send(0, cdb(opcode, 8193, 0))).said, '5/2100', `${opcode.toString(16)}h further on`);
+    t.equal(
+      (await a.send(0, cdb(opcode, 0xffff_ffff, 1))).said,
+      '5/2100',
+      `${opcode.toString(16)}h far away`,
+    );
+  }
+  const farthest = Buffer.alloc(16, 0xff);
+  farthest.set([0x88, 0]);
+  farthest.fill(0, 10);
+  const answer = await a.send(0, farthest);
+  t.equal(answer.said, '5/2100', 'LBA FFFFFFFFFFFFFFFFh');
+  t.equal(information(answer), undefined);
+  await a.send(0, '15 10 00 00 10 00', { out: Buffer.from(run('000000000a0a0410000000 00ffff0000'), 'hex') });
+  const described = await a.send(0, farthest);
+  t.equal(described.said, '5/2100');
+  t.equal(described.sense[0], 0x72, 'also in descriptor format');
+});
+
+void t.test('SBC-3 6.6: MAXIMUM TRANSFER LENGTH', async t => {
+  const { a } = await rig({ bytes: 64 * MiB });
+  t.equal((await a.send(0, cdb(0x88, 0, 32768))).data.length, 16 * MiB);
+  for (const [opcode, at] of [
+    [0x28, 7],
+    [0xa8, 6],
+    [0x88, 10],
+    [0x2a, 7],
+    [0xaa, 6],
+    [0x8a, 10],
+    [0x8b, 10],
+    [0x2e, 7],
+  ] as const) {
+    const answer = await a.send(0, cdb(opcode, 0, 32769));
+    t.equal(answer.said, '5/2400', `${opcode.toString(16)}h`);
+    t.equal(pointer(answer), `cdb ${at}`);
+  }
+  t.equal(pointer(await a.send(0, cdb(0x8f, 0, 32769, 0x02))), 'cdb 10', 'VERIFY that compares');
+  t.equal((await a.send(0, cdb(0x8f, 0, 32769))).status, Status.GOOD, 'VERIFY that does not');
+});
+
+void t.test(
+  'SBC-3: PROTECT is 0, so RDPROTECT and WRPROTECT are refused; DPO, FUA, FUA_NV and groups are taken',
+  async t => {
+    const { a } = await rig();
+    for (const opcode of [
+      0x28, 0xa8, 0x88, 0x2a, 0xaa, 0x8a, 0x2e, 0x8e, 0x2f, 0x8f, 0x8b, 0x41, 0x93, 0x89,
+    ]) {
+      const answer = await a.send(0, cdb(opcode, 0, 1, 0x80), { out: Buffer.alloc(512) });
+      t.equal(answer.said, '5/2400', `${opcode.toString(16)}h`);
+      t.equal(pointer(answer), 'cdb 1.7');
+      for (const protect of [0x20, 0x40, 0xe0]) {
+        t.equal((await a.send(0, cdb(opcode, 0, 1, protect), { out: Buffer.alloc(512) })).said, '5/2400');
+      }
+    }
+    for (const opcode of [0x28, 0xa8, 0x88, 0x2a, 0xaa, 0x8a]) {
+      for (const flags of [0x10, 0x08, 0x18, 0x02]) {
+        const grouped = cdb(opcode, 0, 1, flags);
+        grouped[opcode >= 0xa0 ? 10 : opcode >= 0x80 ? 14 : 6] = 3;
+        t.equal((await a.send(0, grouped, { out: Buffer.alloc(512) })).status, Status.GOOD);
+      }
+    }
+  },
+);
+
+void t.test('residuals: what the initiator announced is what is moved', async t => {
+  const { a, medium } = await rig();
+  await write(a, 0, pattern(4));
+  medium.reads = [];
+  const short = await a.send(0, cdb(0x28, 0, 4), { expectIn: 700 });
+  t.equal(short.totalIn, 2048, 'the residual is counted from all of it');
+  t.equal(short.data.length, 700);
+  t.strictSame(medium.reads, [1024], 'no more than that in whole blocks is read');
+  const none = await a.send(0, cdb(0x28, 0, 4), { expectIn: 0 });
+  t.equal(none.status, Status.GOOD);
+  t.equal(none.totalIn, 2048);
+  t.equal(none.data.length, 0);
+
+  const fresh = pattern(2, 2);
+  const less = await a.send(0, cdb(0x2a, 0, 2), { out: fresh.subarray(0, 512) });
+  t.equal(less.status, Status.GOOD);
+  t.equal(less.wantedOut, 1024);
+  const found = (await read(a, 0, 2)).data;
+  t.ok(found.subarray(0, 512).equals(fresh.subarray(0, 512)), 'the block that came is written');
+  t.ok(found.subarray(512).equals(pattern(4).subarray(512, 1024)), 'the other is as it was');
+  t.equal((await a.send(0, cdb(0x2a, 0, 2))).status, Status.GOOD, 'no data at all writes nothing');
+  const piece = await a.send(0, cdb(0x2a, 0, 1), { out: Buffer.alloc(200) });
+  t.equal(piece.said, '5/0e03', 'INVALID FIELD IN COMMAND INFORMATION UNIT for a piece of a block');
+  t.ok((await read(a, 0, 2)).data.equals(found), 'and nothing is written');
+});
+
+void t.test('SBC-3 4.15: FUA and SYNCHRONIZE CACHE', async t => {
+  const { a, medium } = await rig();
+  await a.send(0, cdb(0x2a, 0, 1), { out: Buffer.alloc(512) });
+  t.equal(medium.flushes, 0, 'a write is cached');
+  for (const opcode of [0x2a, 0xaa, 0x8a])
+    await a.send(0, cdb(opcode, 0, 1, 0x08), { out: Buffer.alloc(512) });
+  t.equal(medium.flushes, 3, 'FUA');
+  medium.late = true;
+  for (const opcode of [0x35, 0x91]) {
+    t.equal((await a.send(0, cdb(opcode, 0, 0))).status, Status.GOOD);
+  }
+  t.equal(medium.flushes, 5, 'answered after it is done');
+  t.equal((await a.send(0, cdb(0x35, 0, 0, 0x06))).status, Status.GOOD, 'IMMED and SYNC_NV');
+  t.equal(medium.flushes, 5, 'IMMED: answered before it is done');
+  await new Promise(resolve => setTimeout(resolve, 5));
+  t.equal(medium.flushes, 6, 'which comes');
+  t.equal((await a.send(0, cdb(0x35, 8000, 193))).said, '5/2100');
+  medium.failure = new MediumError('io', 0, 'test');
+  t.equal((await a.send(0, cdb(0x35, 0, 0))).said, '3/0c00', 'a flush that fails is a write that fails');
+  t.equal(
+    (await a.send(0, cdb(0x35, 0, 0, 0x02))).status,
+    Status.GOOD,
+    'a failure after the answer is logged only',
+  );
+  await new Promise(resolve => setTimeout(resolve, 5));
+});
+
+void t.test('SBC-3 5.15, 5.16: READ CAPACITY', async t => {
+  const { a } = await rig();
+  t.equal(hex((await a.send(0, '25')).data), '00001fff00000200');
+  const long = await a.send(0, '9e 10 00 00 00 00 00 00 00 00 00 00 00 20');
+  t.equal(hex(long.data), run('0000000000001fff 00000200 0003c000') + '00'.repeat(16), '512e, LBPME, LBPRZ');
+  t.equal((await a.send(0, '9e 10 00 00 00 00 00 00 00 00 00 00 00 0c')).data.length, 12);
+  t.equal((await a.send(0, '25 00 00 00 00 01')).said, '5/2400', 'a LOGICAL BLOCK ADDRESS is obsolete');
+  const native = await rig({ blockSize: 4096 });
+  t.equal(hex((await native.a.send(0, '25')).data), '000003ff00001000');
+  const four = (await native.a.send(0, '9e 10 00 00 00 00 00 00 00 00 00 00 00 20')).data;
+  t.equal(hex(four.subarray(8, 16)), '000010000000c000', '4Kn');
+  const huge = await rig({ bytes: 4 * 2 ** 40 });
+  t.equal(hex((await huge.a.send(0, '25')).data), 'ffffffff00000200', 'over 2 TiB');
+  const top = 2 ** 33 - 1;
+  t.equal(
+    (await huge.a.send(0, '9e 10 00 00 00 00 00 00 00 00 00 00 00 20')).data.readBigUInt64BE(0),
+    BigInt(top),
+  );
+  await huge.a.send(0, cdb(0x8a, top, 1), { out: pattern(1, 5) });
+  t.ok((await huge.a.send(0, cdb(0x88, top, 1))).data.equals(pattern(1, 5)), 'its last block');
+  t.ok(
+    (await huge.a.send(0, cdb(0x28, 0xffff_ffff, 1))).data.equals(Buffer.alloc(512)),
+    'and not one 32 bits below',
+  );
+});
+
+void t.test('SBC-3 6.6: VPD B0h, B1h, B2h', async t => {
+  const { a } = await rig();
+  const limits = (await a.send(0, '12 01 b0 00 ff 00')).data;
+  t.equal(limits.length, 64);
+  t.equal(limits[4], 0, 'WSNZ');
+  t.equal(limits[5], 255, 'MAXIMUM COMPARE AND WRITE LENGTH');
+  t.equal(limits.readUInt16BE(6), 8, 'OPTIMAL TRANSFER LENGTH GRANULARITY: a physical block');
+  t.equal(limits.readUInt32BE(8), 32768, 'MAXIMUM TRANSFER LENGTH');
+  t.equal(limits.readUInt32BE(12), 2048, 'OPTIMAL TRANSFER LENGTH');
+  t.equal(limits.readUInt32BE(20), 0xffff_ffff, 'MAXIMUM UNMAP LBA COUNT');
+  t.equal(limits.readUInt32BE(24), 256, 'MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT');
+  t.equal(limits.readUInt32BE(28), 8, 'OPTIMAL UNMAP GRANULARITY');
+  t.equal(limits.readUInt32BE(32), 0x8000_0000, 'UGAVALID, aligned');
+  t.equal(limits.readBigUInt64BE(36), 32768n, 'MAXIMUM WRITE SAME LENGTH');
+  const characteristics = (await a.send(0, '12 01 b1 00 ff 00')).data;
+  t.equal(characteristics.length, 64);
+  t.equal(characteristics.readUInt16BE(4), 1, 'non-rotating');
+  t.equal(
+    hex((await a.send(0, '12 01 b2 00 ff 00')).data),
+    '00b2000400e40200',
+    'LBPU, LBPWS, LBPWS10, LBPRZ; thin',
+  );
+  const native = await rig({ blockSize: 4096 });
+  const four = (await native.a.send(0, '12 01 b0 00 ff 00')).data;
+  t.equal(four.readUInt32BE(8), 4096);
+  t.equal(four.readUInt32BE(28), 1);
+});
+
+void t.test('SBC-3 5.29-5.31: VERIFY', async t => {
+  const { a, medium } = await rig();
+  const data = pattern(8);
+  await write(a, 0, data);
+  const bad = Buffer.from(data);
+  bad[4000]! ^= 1;
+  for (const opcode of [0x2f, 0xaf, 0x8f]) {
+    t.equal((await a.send(0, cdb(opcode, 0, 8))).status, Status.GOOD, 'BYTCHK 00b');
+    t.equal((await a.send(0, cdb(opcode, 0, 8, 0x02), { out: data })).status, Status.GOOD, 'BYTCHK 01b');
+    t.equal((await a.send(0, cdb(opcode, 0, 8, 0x12), { out: bad })).said, 'e/1d00', 'with DPO');
+    t.equal(pointer(await a.send(0, cdb(opcode, 0, 8, 0x04), { out: data })), 'cdb 1.2', 'BYTCHK 10b');
+    t.equal((await a.send(0, cdb(opcode, 0, 8, 0x06), { out: data })).said, 'e/1d00', 'BYTCHK 11b');
+    t.equal((await a.send(0, cdb(opcode, 3, 1, 0x06), { out: data.subarray(3 * 512) })).status, Status.GOOD);
+    t.equal((await a.send(0, cdb(opcode, 0, 0, 0x06))).status, Status.GOOD);
+    t.equal(
+      (await a.send(0, cdb(opcode, 0, 8, 0x02), { out: bad.subarray(0, 7 * 512) })).status,
+      Status.GOOD,
+      'what came',
+    );
+    t.equal((await a.send(0, cdb(opcode, 0, 8, 0x02), { out: bad.subarray(0, 100) })).said, '5/0e03');
+  }
+  await a.send(0, cdb(0x93, 0, 8192), { out: data.subarray(0, 512) });
+  t.equal(
+    (await a.send(0, cdb(0x8f, 0, 8192, 0x06), { out: data })).status,
+    Status.GOOD,
+    'one block over all of it',
+  );
+  await write(a, 5000, bad.subarray(0, 512));
+  t.equal((await a.send(0, cdb(0x8f, 0, 8192, 0x06), { out: data })).status, Status.GOOD, 'the same block');
+  await write(a, 5000, data.subarray(512, 1024));
+  t.equal(
+    (await a.send(0, cdb(0x8f, 0, 8192, 0x06), { out: data })).said,
+    'e/1d00',
+    'one that differs is found',
+  );
+  t.equal((await a.send(0, cdb(0x8f, 0, 8192))).status, Status.GOOD);
+  medium.failure = new MediumError('corrupt', 5000 * 512, 'test');
+  const failed = await a.send(0, cdb(0x8f, 0, 8192));
+  t.equal(failed.said, '3/1100');
+  t.equal(information(failed), 5000);
+});
+
+void t.test('SBC-3 5.37-5.39: WRITE AND VERIFY', async t => {
+  const { a, medium } = await rig();
+  let seed = 20;
+  for (const opcode of [0x2e, 0xae, 0x8e]) {
+    for (const flags of [0x00, 0x02, 0x12]) {
+      const data = pattern(5, ++seed);
+      const before = medium.flushes;
+      t.equal((await a.send(0, cdb(opcode, 7, 5, flags), { out: data })).status, Status.GOOD);
+      t.ok((await read(a, 7, 5)).data.equals(data));
+      t.equal(medium.flushes, before + 1, 'what is verified is on the medium');
+    }
+    t.equal(pointer(await a.send(0, cdb(opcode, 7, 5, 0x06), { out: pattern(5) })), 'cdb 1.2');
+  }
+});
+
+void t.test('SBC-3 5.28: UNMAP', async t => {
+  const { a, medium } = await rig();
+  const list = (...ranges: [number, number][]): Buffer => {
+    const out = Buffer.alloc(8 + 16 * ranges.length);
+    out.writeUInt16BE(out.length - 2, 0);
+    out.writeUInt16BE(16 * ranges.length, 2);
+    ranges.forEach(([lba, blocks], i) => {
+      out.writeBigUInt64BE(BigInt(lba), 8 + 16 * i);
+      out.writeUInt32BE(blocks, 16 + 16 * i);
+    });
+    return out;
+  };
+  const unmap = (out: Buffer, length = out.length): Promise<Answer> => {
+    const c = Buffer.alloc(10);
+    c[0] = 0x42;
+    c.writeUInt16BE(length, 7);
+    return a.send(0, c, { out });
+  };
+  const data = pattern(32);
+  await write(a, 0, data);
+  t.equal((await unmap(list([3, 5], [20, 1]))).status, Status.GOOD);
+  const left = Buffer.from(data);
+  left.fill(0, 3 * 512, 8 * 512).fill(0, 20 * 512, 21 * 512);
+  t.ok((await read(a, 0, 32)).data.equals(left), 'LBPRZ: unmapped blocks read as zero');
+  t.strictSame(medium.unmaps, [
+    [3 * 512, 5 * 512],
+    [20 * 512, 512],
+  ]);
+  medium.unmaps = [];
+  t.equal((await unmap(list([0, 1], [8192, 1]))).said, '5/2100');
+  t.strictSame(medium.unmaps, [], 'nothing is unmapped when one descriptor is wrong');
+  t.equal((await unmap(list([8192, 0]))).status, Status.GOOD, 'no blocks at the end');
+  t.equal((await unmap(list())).status, Status.GOOD, 'no descriptors');
+  t.equal((await unmap(Buffer.alloc(0))).status, Status.GOOD, 'no list');
+  t.equal((await unmap(Buffer.alloc(7))).said, '5/1a00', 'less than a header');
+  t.equal((await unmap(list([0, 1]).subarray(0, 20))).said, '5/1a00', 'fewer descriptors than it says');
+  t.equal((await unmap(list([0, 1]), 24 + 16)).status, Status.GOOD, 'a longer list is no error');
+  const full = Array.from({ length: 256 }, (_, i): [number, number] => [i, 1]);
+  t.equal((await unmap(list(...full))).status, Status.GOOD);
+  const over = await unmap(list(...full, [256, 1]));
+  t.equal(over.said, '5/2600', 'more than MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT');
+  t.equal(pointer(over), 'list 2');
+  t.equal(pointer(await a.send(0, '42 01 00 00 00 00 00 00 18', { out: list([0, 1]) })), 'cdb 1.0', 'ANCHOR');
+});
+
+void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
+  const { a, medium } = await rig();
+  const block = pattern(1, 3);
+  const zeros = Buffer.alloc(512);
+  for (const opcode of [0x41, 0x93]) {
+    t.equal((await a.send(0, cdb(opcode, 10, 20), { out: block })).status, Status.GOOD);
+    const found = (await read(a, 9, 22)).data;
+    t.ok(found.subarray(0, 512).equals(zeros) && found.subarray(21 * 512).equals(zeros), 'no more than that');
+    for (let i = 1; i <= 20; i++) t.ok(found.subarray(i * 512, (i + 1) * 512).equals(block));
+    medium.unmaps = [];
+    t.equal((await a.send(0, cdb(opcode, 10, 19, 0x08), { out: block })).status, Status.GOOD);
+    t.strictSame(medium.unmaps, [], 'UNMAP with other data than zeros writes');
+    t.equal((await a.send(0, cdb(opcode, 10, 20, 0x08), { out: zeros })).status, Status.GOOD);
+    t.strictSame(medium.unmaps, [[5120, 20 * 512]], 'UNMAP');
+    t.equal(medium.mappedBytes, 0);
+    t.equal((await a.send(0, cdb(opcode, 10, 1), { out: zeros })).status, Status.GOOD);
+    t.equal(medium.mappedBytes, 512, 'zeros without UNMAP are written');
+    await a.send(0, cdb(opcode, 10, 1, 0x08), { out: zeros });
+    for (const flags of [0x10, 0x18]) {
+      t.equal(pointer(await a.send(0, cdb(opcode, 0, 1, flags), { out: zeros })), 'cdb 1.4', 'ANCHOR');
+    }
+    for (const bytes of [256, 1024, 0]) {
+      t.equal(
+        (await a.send(0, cdb(opcode, 0, 1), { out: Buffer.alloc(bytes) })).said,
+        '5/0e03',
+        `${bytes} bytes`,
+      );
+    }
+    t.equal((await a.send(0, cdb(opcode, 8191, 2), { out: block })).said, '5/2100');
+    t.equal(
+      (await a.send(0, cdb(opcode, 8000, 0), { out: block })).status,
+      Status.GOOD,
+      '0 blocks: to the end',
+    );
+    t.ok((await read(a, 8191, 1)).data.equals(block));
+    t.ok((await read(a, 7999, 1)).data.equals(zeros));
+    await a.send(0, cdb(opcode, 8000, 0, 0x08), { out: zeros });
+  }
+  await write(a, 0, block);
+  t.equal((await a.send(0, cdb(0x93, 0, 1, 0x01))).status, Status.GOOD, 'NDOB');
+  t.ok((await read(a, 0, 1)).data.equals(zeros));
+  t.equal(
+    pointer(await a.send(0, cdb(0x41, 0, 1, 0x01), { out: zeros })),
+    'cdb 1.0',
+    'WRITE SAME(10) has no NDOB',
+  );
+
+  const big = await rig({ bytes: 256 * MiB });
+  const over = await big.a.send(0, cdb(0x93, 0, 32769), { out: zeros });
+  t.equal(over.said, '5/2400', 'MAXIMUM WRITE SAME LENGTH');
+  t.equal(pointer(over), 'cdb 10');
+  t.equal(
+    pointer(await big.a.send(0, cdb(0x41, 0, 0), { out: zeros })),
+    'cdb 7',
+    '0 blocks: too many to the end',
+  );
+  big.medium.late = true;
+  t.equal((await big.a.send(0, cdb(0x93, 5, 32768), { out: block })).status, Status.GOOD);
+  t.equal(Math.max(...big.medium.writes), MiB, 'in steps');
+  t.ok(
+    (await big.a.send(0, cdb(0x88, 32768, 5))).data.equals(
+      Buffer.concat([block, block, block, block, block]),
+    ),
+  );
+  t.ok((await big.a.send(0, cdb(0x88, 32773, 1))).data.equals(zeros));
+});
+
+void t.test('SBC-3 5.2: COMPARE AND WRITE', async t => {
+  const { a, medium } = await rig();
+  const caw = (lba: number, blocks: number, out: Buffer, flags = 0): Promise<Answer> => {
+    const c = Buffer.alloc(16);
+    c[0] = 0x89;
+    c[1] = flags;
+    c.writeBigUInt64BE(BigInt(lba), 2);
+    c[13] = blocks;
+    return a.send(0, c, { out });
+  };
+  const before = pattern(255, 1);
+  const after = pattern(255, 2);
+  await write(a, 100, before);
+  t.equal((await caw(100, 255, Buffer.concat([before, after]))).status, Status.GOOD);
+  t.ok((await read(a, 100, 255)).data.equals(after));
+  const wrong = Buffer.from(after);
+  wrong[777]! ^= 0x80;
+  const answer = await caw(100, 255, Buffer.concat([wrong, before]));
+  t.equal(answer.said, 'e/1d00');
+  t.equal(information(answer), 777, 'the byte offset of the first difference');
+  t.ok((await read(a, 100, 255)).data.equals(after), 'and nothing is written');
+  t.equal((await caw(100, 0, Buffer.alloc(0))).status, Status.GOOD);
+  t.equal((await caw(8191, 2, Buffer.alloc(2048))).said, '5/2100');
+  t.equal(pointer(await caw(100, 1, Buffer.alloc(2048))), 'cdb 13', 'more data than two times its blocks');
+  t.equal(pointer(await caw(100, 0, Buffer.alloc(256 * 1024))), 'cdb 13', '256 blocks do not fit the field');
+  t.equal((await caw(100, 3, Buffer.alloc(2048))).said, '5/2400', 'less');
+  await caw(0, 1, Buffer.alloc(1024), 0x18);
+  t.equal(medium.flushes, 1, 'FUA');
+
+  medium.late = true;
+  await write(a, 0, Buffer.alloc(512));
+  const counter = Buffer.alloc(1024);
+  counter.writeUInt32BE(1, 512);
+  const all = await Promise.all(Array.from({ length: 8 }, () => caw(0, 1, counter)));
+  t.equal(all.filter(one => one.status === Status.GOOD).length, 1, 'of many at once one wins');
+});
+
+void t.test('SBC-3 5.5: ORWRITE(16)', async t => {
+  const { a, medium } = await rig();
+  medium.late = true;
+  const one = pattern(4, 1);
+  const two = pattern(4, 2);
+  await write(a, 50, one);
+  t.equal((await a.send(0, cdb(0x8b, 50, 4), { out: two })).status, Status.GOOD);
+  t.ok((await read(a, 50, 4)).data.equals(one.map((byte, i) => byte | two[i]!)));
+});
+
+void t.test('SBC-3 5.4: GET LBA STATUS', async t => {
+  const { a, unit } = await rig();
+  const status = async (lba: number, length = 0x1000): Promise<[number, number, number][]> => {
+    const c = cdb(0x9e, lba, length, 0x12);
+    const { data } = await a.send(0, c);
+    const found: [number, number, number][] = [];
+    for (let at = 8; at + 16 <= data.length; at += 16) {
+      found.push([Number(data.readBigUInt64BE(at)), data.readUInt32BE(at + 8), data[at + 12]!]);
+    }
+    if (data.readUInt32BE(0) !== 4 + 16 * found.length) throw new Error('PARAMETER DATA LENGTH');
+    return found;
+  };
+  t.strictSame(await status(0), [[0, 8192, 1]], 'deallocated');
+  await write(a, 10, pattern(5));
+  t.strictSame(await status(0), [
+    [0, 10, 1],
+    [10, 5, 0],
+    [15, 8177, 1],
+  ]);
+  t.strictSame(await status(12), [
+    [12, 3, 0],
+    [15, 8177, 1],
+  ]);
+  t.strictSame(await status(0, 24), [[0, 10, 1]], 'room for one');
+  t.strictSame(await status(0, 40), [
+    [0, 10, 1],
+    [10, 5, 0],
+  ]);
+  t.strictSame(await status(8191), [[8191, 1, 1]]);
+  t.equal((await a.send(0, cdb(0x9e, 8192, 24, 0x12))).said, '5/2100');
+  const extent = unit.backend.extent.bind(unit.backend);
+  unit.backend.extent = (offset, length) => extent(offset, Math.min(length, 512));
+  t.strictSame(
+    await status(12),
+    [
+      [12, 3, 0],
+      [15, 8177, 1],
+    ],
+    'a medium that tells it in pieces',
+  );
+  const huge = await rig({ bytes: 8 * 2 ** 40 });
+  const { data } = await huge.a.send(0, cdb(0x9e, 0, 0x1000, 0x12));
+  t.equal(data.readUInt32BE(16), 0xffff_ffff, 'no more than the count holds');
+  t.equal(data.length, 24);
+});
+
+void t.test('SBC-3 5.10, 5.25: START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL', async t => {
+  const { a, device, unit } = await rig({ removable: true });
+  const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+  t.equal((await a.send(0, '12 00 00 00 24')).data[1], 0x80, 'RMB');
+  for (const cdb4 of ['00', '01', '04', '05']) {
+    await a.send(0, `1b 00 00 00 ${cdb4}`);
+    t.equal((await a.send(0, '00')).status, Status.GOOD, 'START and STOP without LOEJ leave it ready');
+  }
+  for (let power = 1; power < 16; power++) {
+    t.equal((await a.send(0, `1b 01 00 00 ${((power << 4) | 2).toString(16)}`)).status, Status.GOOD);
+    t.equal((await a.send(0, '00')).status, Status.GOOD, 'with a POWER CONDITION nothing is ejected');
+  }
+  t.equal((await a.send(0, '1e 00 00 00 01')).status, Status.GOOD);
+  t.equal((await b.send(0, '1b 00 00 00 02')).said, '5/5302', 'MEDIUM REMOVAL PREVENTED');
+  t.equal((await b.send(0, '1e 00 00 00 00')).status, Status.GOOD);
+  t.equal((await b.send(0, '1b 00 00 00 02')).said, '5/5302', 'each nexus for itself');
+  t.equal((await a.send(0, '1e 00 00 00 00')).status, Status.GOOD);
+  t.equal((await b.send(0, '1b 00 00 00 02')).status, Status.GOOD);
+  for (const opcode of [
+    0x25, 0x28, 0x2a, 0x35, 0x91, 0x88, 0x8a, 0x2e, 0x2f, 0x34, 0x90, 0x8b, 0x89, 0x41, 0x93, 0x42,
+  ]) {
+    const answer = await a.send(0, opcode === 0x25 ? '25' : cdb(opcode, 0, opcode === 0x89 ? 0 : 1), {
+      out: Buffer.alloc(512),
+    });
+    t.equal(answer.said, '2/3a00', `${opcode.toString(16)}h without a medium`);
+  }
+  t.equal((await a.send(0, '9e 12 00 00 00 00 00 00 00 00 00 00 00 18')).said, '2/3a00');
+  t.equal((await a.send(0, '12 00 00 00 24')).status, Status.GOOD);
+  await a.send(0, '1e 00 00 00 01');
+  t.equal((await b.send(0, '1b 00 00 00 03')).said, '5/5302', 'nor is one loaded');
+  await a.send(0, '1e 00 00 00 00');
+  t.equal((await b.send(0, '1b 00 00 00 03')).status, Status.GOOD);
+  t.equal((await b.send(0, '00')).status, Status.GOOD);
+  t.equal((await a.send(0, '00')).said, '6/2800', 'the other hears that the medium may have changed');
+  await a.send(0, '1e 00 00 00 01');
+  await new Promise<void>(resolve => unit.reset(resolve));
+  t.equal((await (await a.clear()).send(0, '1b 00 00 00 02')).status, Status.GOOD, 'a reset lifts PREVENT');
+  await a.send(0, '1b 00 00 00 03');
+  await a.send(0, '1e 00 00 00 01');
+  device.detach(a.nexus);
+  t.equal(
+    (await (await b.clear()).send(0, '1b 00 00 00 02')).status,
+    Status.GOOD,
+    'so does the loss of the nexus',
+  );
+
+  const fixed = await rig();
+  t.equal(pointer(await fixed.a.send(0, '1b 00 00 00 02')), 'cdb 4.1', 'LOEJ on what is not removable');
+  t.equal((await fixed.a.send(0, '1b 00 00 00 00')).status, Status.GOOD);
+  t.equal(fixed.medium.flushes, 1, 'STOP flushes');
+  await fixed.a.send(0, '1b 00 00 00 04');
+  t.equal(fixed.medium.flushes, 1, 'NO_FLUSH');
+  t.equal(pointer(await fixed.a.send(0, '1e 00 00 00 02')), 'cdb 4.1');
+});
+
+void t.test('SBC-3 5.17, 5.18: READ DEFECT DATA', async t => {
+  const { a } = await rig();
+  t.equal(hex((await a.send(0, '37 00 1d 00 00 00 00 00 ff')).data), '001d0000');
+  t.equal(hex((await a.send(0, 'b7 0b 00 00 00 00 00 00 00 ff')).data), '000b000000000000');
+});
+
+void t.test('a read-only medium', async t => {
+  const { a, medium } = await rig();
+  medium.readOnly = true;
+  t.equal((await a.send(0, '1a 00 3f 00 04')).data[2], 0x90, 'WP');
+  for (const opcode of [0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e, 0x8b, 0x89, 0x41, 0x93, 0x42]) {
+    const c = opcode === 0x0a ? Buffer.from([0x0a, 0, 0, 0, 1, 0]) : cdb(opcode, 0, 1);
+    t.equal((await a.send(0, c, { out: Buffer.alloc(512) })).said, '7/2700', `${opcode.toString(16)}h`);
+  }
+  t.equal((await read(a, 0, 1)).status, Status.GOOD);
+  t.equal((await a.send(0, '35')).status, Status.GOOD, 'there is nothing to synchronize');
+});
+
+void t.test('medium errors as sense', async t => {
+  for (const late of [false, true]) {
+    const { a, medium } = await rig();
+    medium.late = late;
+    const expected: [MediumError['fault'], string, string][] = [
+      ['io', '3/1100', '3/0c00'],
+      ['corrupt', '3/1100', '3/1100'],
+      ['no-space', '7/2707', '7/2707'],
+      ['write-protected', '7/2700', '7/2700'],
+    ];
+    for (const [fault, reading, writing] of expected) {
+      medium.failure = new MediumError(fault, 1234 * 512, 'test');
+      const answer = await read(a, 1230, 8);
+      t.equal(answer.said, reading, `${fault} in a read`);
+      if (fault !== 'write-protected') t.equal(information(answer), 1234, 'INFORMATION is the block');
+      t.equal((await write(a, 1230, pattern(8))).said, writing, `${fault} in a write`);
+    }
+  }
+});
+
+void t.test('close makes what was answered safe', async t => {
+  const { unit, medium } = await rig();
+  await unit.close();
+  t.equal(medium.flushes, 1);
+  t.equal(medium.closed, 1);
+});
+
+void t.test('random commands against a model', async t => {
+  const seed = Number(process.env.SANLET_SEED ?? Date.now() % 1_000_000);
+  t.comment(`SANLET_SEED=${seed}`);
+  let state = seed + 1;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const blocks = 512;
+  const { a, medium } = await rig({ bytes: blocks * 512 });
+  const model = Buffer.alloc(blocks * 512);
+  let wrong = 0;
+  const check = (right: boolean, what: string): void => {
+    if (!right && ++wrong <= 5) t.fail(`${what}, SANLET_SEED=${seed}`);
+  };
+  for (let i = 0; i < 1500; i++) {
+    medium.late = random(4) === 0;
+    const lba = random(blocks);
+    const count = random(Math.min(blocks - lba, 40)) + 1;
+    const [from, to] = [lba * 512, (lba + count) * 512];
+    switch (random(6)) {
+      case 0: {
+        const data = pattern(count, i);
+        check(
+          (await a.send(0, cdb([0x2a, 0xaa, 0x8a][random(3)]!, lba, count), { out: data })).status === 0,
+          'WRITE',
+        );
+        data.copy(model, from);
+        break;
+      }
+      case 1: {
+        const { data } = await a.send(0, cdb([0x28, 0xa8, 0x88][random(3)]!, lba, count));
+        check(data.equals(model.subarray(from, to)), `READ ${lba}+${count}`);
+        break;
+      }
+      case 2: {
+        const data = random(2) === 0 ? Buffer.alloc(512) : pattern(1, i);
+        check(
+          (await a.send(0, cdb(0x93, lba, count, random(2) * 8), { out: data })).status === 0,
+          'WRITE SAME',
+        );
+        model.fill(data, from, to);
+        break;
+      }
+      case 3: {
+        const data = pattern(count, i);
+        check((await a.send(0, cdb(0x8b, lba, count), { out: data })).status === 0, 'ORWRITE');
+        for (let j = 0; j < data.length; j++) model[from + j]! |= data[j]!;
+        break;
+      }
+      case 4: {
+        const expected = Buffer.from(model.subarray(from, to));
+        const spoiled = random(2) === 0;
+        if (spoiled) expected[random(expected.length)]! ^= 1;
+        const { said } = await a.send(0, cdb(0x8f, lba, count, 0x02), { out: expected });
+        check(said === (spoiled ? 'e/1d00' : ''), 'VERIFY');
+        break;
+      }
+      case 5: {
+        const list = Buffer.alloc(24);
+        list.writeUInt16BE(22, 0);
+        list.writeUInt16BE(16, 2);
+        list.writeUInt32BE(lba, 12);
+        list.writeUInt32BE(count, 16);
+        check((await a.send(0, '42 00 00 00 00 00 00 00 18', { out: list })).status === 0, 'UNMAP');
+        model.fill(0, from, to);
+        break;
+      }
+    }
+  }
+  medium.late = false;
+  check((await read(a, 0, blocks)).data.equals(model), 'all of it at the end');
+  t.equal(wrong, 0);
+});
