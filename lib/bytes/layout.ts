@@ -18,6 +18,7 @@ export type Layout<F extends Fields> = F & Shape;
 export function layout<F extends Fields>(length: number, fields: F): Layout<F> {
   const usage = new Uint8Array(length);
   for (const [name, field] of Object.entries(fields)) {
+    if (name === 'length' || name === 'usage') throw new RangeError(`a field may not be called ${name}`);
     field.mask.forEach((mask, i) => {
       const at = field.offset + i;
       if (at >= length) throw new RangeError(`${name} ends past byte ${length}`);

@@ -146,7 +146,7 @@ export abstract class LogicalUnit {
   #run(task: Task): void {
     task.phase = 'running';
     try {
-      const later = task.command!.run(this as never, task as never);
+      const later = task.command!.run(this as never, task);
       if (later instanceof Promise) later.catch((error: unknown) => this.fail(task, error));
     } catch (error) {
       this.fail(task, error);
@@ -197,7 +197,6 @@ export abstract class LogicalUnit {
   /**
    * Aborts the tasks that `which` picks and calls `done` when the last of them has stopped: one that waits ends at once,
    * one that is at the medium is let finish and then gets no response (SAM-5 7: a function completes after its tasks).
-   * With `status` the tasks end with it instead of silently (TASK ABORTED, when TAS is set).
    */
   abort(which: (task: Task) => boolean, done: () => void): void {
     const running: Task[] = [];
@@ -252,6 +251,6 @@ export abstract class LogicalUnit {
     this.modePages.reset();
   }
 
-  /** Makes what was answered safe and lets the medium go. */
+  /** Lets the medium go. */
   abstract close(): Promise<void>;
 }

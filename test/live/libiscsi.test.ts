@@ -85,8 +85,13 @@ async function conform(name: string, url: string): Promise<Verdict> {
 /** Families that leave a reservation behind when they are killed come last. */
 const LAST = /\.(Prin|Prout|Reserve6|Sanitize)/;
 
-/** No target passes this one: it asserts before it has serviced its socket. */
-const IMPOSSIBLE = new Set(['iSCSI.iSCSITMF.LUNResetSimpleAsync']);
+const IMPOSSIBLE = new Set([
+  // It asserts before it has serviced its socket: no target passes.
+  'iSCSI.iSCSITMF.LUNResetSimpleAsync',
+  // With more than one logical block a physical one it wants the first descriptor to begin after the LBA that it asked
+  // for (SBC-3 5.6: the first descriptor contains that LBA).
+  'SCSI.GetLBAStatus.UnmapSingle',
+]);
 
 void t.test('iscsi-test-cu', { skip: missing('iscsi-test-cu'), timeout: 600_000 }, async t => {
   await using san = await San.start({

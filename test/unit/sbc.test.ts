@@ -344,7 +344,7 @@ void t.test('SBC-3 6.6: VPD B0h, B1h, B2h', async t => {
   const { a } = await rig();
   const limits = (await a.send(0, '12 01 b0 00 ff 00')).data;
   t.equal(limits.length, 64);
-  t.equal(limits[4], 0, 'WSNZ');
+  t.equal(limits[4], 1, 'WSNZ');
   t.equal(limits[5], 255, 'MAXIMUM COMPARE AND WRITE LENGTH');
   t.equal(limits.readUInt16BE(6), 8, 'OPTIMAL TRANSFER LENGTH GRANULARITY: a physical block');
   t.equal(limits.readUInt32BE(8), 32768, 'MAXIMUM TRANSFER LENGTH');
@@ -500,13 +500,11 @@ void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
     }
     t.equal((await a.send(0, cdb(opcode, 8191, 2), { out: block })).said, '5/2100');
     t.equal(
-      (await a.send(0, cdb(opcode, 8000, 0), { out: block })).status,
-      Status.GOOD,
-      '0 blocks: to the end',
+      pointer(await a.send(0, cdb(opcode, 8000, 0), { out: block })),
+      opcode === 0x41 ? 'cdb 7' : 'cdb 10',
+      'WSNZ: 0 blocks is not up to the end',
     );
-    t.ok((await read(a, 8191, 1)).data.equals(block));
-    t.ok((await read(a, 7999, 1)).data.equals(zeros));
-    await a.send(0, cdb(opcode, 8000, 0, 0x08), { out: zeros });
+    t.ok((await read(a, 8191, 1)).data.equals(zeros));
   }
   await write(a, 0, block);
   t.equal((await a.send(0, cdb(0x93, 0, 1, 0x01))).status, Status.GOOD, 'NDOB');
@@ -521,11 +519,6 @@ void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
   const over = await big.a.send(0, cdb(0x93, 0, 32769), { out: zeros });
   t.equal(over.said, '5/2400', 'MAXIMUM WRITE SAME LENGTH');
   t.equal(pointer(over), 'cdb 10');
-  t.equal(
-    pointer(await big.a.send(0, cdb(0x41, 0, 0), { out: zeros })),
-    'cdb 7',
-    '0 blocks: too many to the end',
-  );
   big.medium.late = true;
   t.equal((await big.a.send(0, cdb(0x93, 5, 32768), { out: block })).status, Status.GOOD);
   t.equal(Math.max(...big.medium.writes), MiB, 'in steps');
@@ -723,10 +716,10 @@ void t.test('medium errors as sense', async t => {
   }
 });
 
-void t.test('close makes what was answered safe', async t => {
+void t.test('close lets the medium go, and what nobody asked for is not flushed', async t => {
   const { unit, medium } = await rig();
   await unit.close();
-  t.equal(medium.flushes, 1);
+  t.equal(medium.flushes, 0);
   t.equal(medium.closed, 1);
 });
 

@@ -32,6 +32,7 @@ export const blockLimits = (unit: DiskUnit): VpdPage => ({
   body() {
     const out = Buffer.alloc(page.length);
     const physical = 2 ** unit.physicalExponent;
+    page.writeSameNonZero.set(out, true);
     page.maxCompareAndWrite.set(out, MAX_COMPARE_AND_WRITE_BLOCKS);
     page.optimalGranularity.set(out, physical);
     page.maxTransfer.set(out, unit.maxTransferBlocks);

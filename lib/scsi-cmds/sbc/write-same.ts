@@ -15,12 +15,6 @@ type WriteSameCdb = typeof cdb10 | typeof cdb16;
 
 const hasNoData = (cdb: WriteSameCdb, task: Task): boolean => 'noData' in cdb && cdb.noData.get(task.cdb);
 
-/** NUMBER OF LOGICAL BLOCKS 0 means up to the last one, as WSNZ is 0 (SBC-3 5.43). */
-function count(unit: DiskUnit, cdb: WriteSameCdb, task: Task): number {
-  const blocks = cdb.blocks.get(task.cdb);
-  return blocks === 0 ? unit.blocks - cdb.lba.get(task.cdb) : blocks;
-}
-
 async function fill(unit: DiskUnit, task: Task, at: number, bytes: number, block: Buffer): Promise<void> {
   const pattern = task.take(Math.min(STEP_BYTES, bytes));
   pattern.fill(block);
@@ -41,8 +35,10 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
     writes: true,
     timeoutSeconds: 120,
     dataOut(unit, task) {
-      requireRange(unit, cdb.lba.get(task.cdb), cdb.blocks.get(task.cdb));
-      if (count(unit, cdb, task) > unit.maxWriteSameBlocks) throw invalidFieldInCdb(cdb.blocks.offset);
+      const blocks = cdb.blocks.get(task.cdb);
+      requireRange(unit, cdb.lba.get(task.cdb), blocks);
+      // WSNZ is 1 (VPD page B0h): 0 does not mean up to the last block, which is what a mistake would erase.
+      if (blocks === 0 || blocks > unit.maxWriteSameBlocks) throw invalidFieldInCdb(cdb.blocks.offset);
       if (hasNoData(cdb, task)) return 0;
       if (task.expectedOut !== unit.blockSize) throw wrongDataLength();
       return unit.blockSize;
@@ -53,13 +49,11 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
       const block = noData ? Buffer.alloc(blockSize) : task.dataOut;
       if (block.length !== blockSize) throw wrongDataLength();
       const at = cdb.lba.get(task.cdb) * blockSize;
-      const bytes = count(unit, cdb, task) * blockSize;
+      const bytes = cdb.blocks.get(task.cdb) * blockSize;
       // SBC-3 5.43: unmapped blocks read as zero, so only a block of zeros lets them be unmapped.
       const unmaps = cdb.unmap.get(task.cdb) && (noData || block.every(byte => byte === 0));
-      if (bytes > 0) {
-        if (unmaps) await backend.unmap(at, bytes);
-        else await fill(unit, task, at, bytes, block);
-      }
+      if (unmaps) await backend.unmap(at, bytes);
+      else await fill(unit, task, at, bytes, block);
       return written(unit, task, false);
     },
   });

@@ -179,13 +179,12 @@ export class TapeUnit extends LogicalUnit {
     this.bufferedMode = BUFFERED;
   }
 
+  /** What nobody asked to be synchronised stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
     const cartridge = this.#cartridge;
-    try {
-      await this.eject();
-    } finally {
-      await cartridge?.close();
-    }
+    this.#cartridge = undefined;
+    this.#loaded = false;
+    await cartridge?.close();
   }
 }
 
