@@ -2,14 +2,16 @@
  * Decides whether the next request to a file is made on the event loop or through the thread pool.
  *
  * A request that the page cache answers takes 2-4 µs when made synchronously and 55-75 µs through the pool, but one that
- * must wait for a device would hold up every session. So: synchronous for as long as that has been quick; after a slow
- * one a stretch of asynchronous requests, then one synchronous probe. Each slow probe doubles the stretch, so that a
+ * must wait for a device would hold up every session. So: synchronous for as long as that has been quick; after two slow
+ * ones in a row a stretch of asynchronous requests, then one synchronous probe. Each slow probe doubles the stretch, so that a
  * device that stays slow stops the loop for one request in a thousand.
  */
 export class Pace {
   /** Requests still to be made asynchronously before the next probe. */
   #left = 0;
   #stretch = FIRST_STRETCH;
+  /** The last one was slow. Once may be the scheduler's doing; a device that is slow is slow again. */
+  #slow = false;
   /** Quick requests since the last slow one. */
   #quick = 0;
 
@@ -24,10 +26,14 @@ export class Pace {
   /** Tells how long a synchronous request took. */
   took(bytes: number, ms: number): void {
     if (ms <= PATIENCE_MS + bytes * PATIENCE_MS_PER_BYTE) {
+      this.#slow = false;
       if (++this.#quick === TRUST_AFTER) this.#stretch = FIRST_STRETCH;
       return;
     }
+    const again = this.#slow || this.#stretch > FIRST_STRETCH;
+    this.#slow = true;
     this.#quick = 0;
+    if (!again) return;
     this.#left = this.#stretch;
     this.#stretch = Math.min(this.#stretch * 2, LAST_STRETCH);
   }
@@ -37,7 +43,6 @@ export class Pace {
 const PATIENCE_MS = 0.3;
 /** 1 GB/s: a slow copy from the page cache. */
 const PATIENCE_MS_PER_BYTE = 1e-6;
-/** One slow request may be the scheduler's doing: the first stretch is short. */
 const FIRST_STRETCH = 8;
 const LAST_STRETCH = 1024;
 /** After so many quick requests in a row what was slow before is forgotten. */

@@ -30,8 +30,12 @@ export interface FoundTarget {
 }
 
 /** Targets of the portal, or the one named, with their LUNs. A target that refuses us is listed with its refusal. */
-export async function inventory(portal: PortalOptions, target: string | undefined): Promise<FoundTarget[]> {
-  if (target !== undefined) return [await lunsOf(portal, target)];
+export async function inventory(
+  portal: PortalOptions,
+  target?: string,
+  lun?: number,
+): Promise<FoundTarget[]> {
+  if (target !== undefined) return [await lunsOf(portal, target, lun)];
   // Discovery proves nothing the other way: the secrets of mutual CHAP belong to a target.
   const discovery = { ...portal };
   delete discovery.mutual;
@@ -47,12 +51,15 @@ export async function inventory(portal: PortalOptions, target: string | undefine
   return found;
 }
 
-async function lunsOf(portal: PortalOptions, target: string): Promise<FoundTarget> {
+async function lunsOf(portal: PortalOptions, target: string, only?: number): Promise<FoundTarget> {
   await using session = await Initiator.login({ ...portal, target });
   const luns: FoundLun[] = [];
-  for (const lun of await reportLuns(session)) {
+  for (const lun of only === undefined ? await reportLuns(session) : [only]) {
     const found = await describeLun(session, lun);
     if (found !== undefined) luns.push(found);
+  }
+  if (only !== undefined && luns.length === 0) {
+    throw new InitiatorError('usage', `there is no LUN ${only} in ${target}`);
   }
   return { target, luns };
 }

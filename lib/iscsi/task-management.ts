@@ -77,7 +77,7 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
     TaskFunction.CLEAR_TASK_SET,
     onUnit((connection, unit, done) => {
       const { nexus } = connection.session!;
-      const others = new Set([...unit.tasks].map(task => task.nexus).filter(each => each !== nexus));
+      const others = new Set(unit.tasks.map(task => task.nexus).filter(each => each !== nexus));
       connection.session!.dropHeld(unit.lun);
       unit.abort(
         () => true,

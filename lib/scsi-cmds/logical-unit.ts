@@ -52,7 +52,8 @@ export abstract class LogicalUnit {
   lun = -1;
 
   readonly #set = new TaskSet(task => this.#proceed(task));
-  readonly #tasks = new Set<Task>();
+  /** In no order; each task knows its place, so that it leaves without a search. */
+  readonly #tasks: Task[] = [];
   #drained: (() => void)[] = [];
 
   constructor(identity: Identity, log: Log = silent) {
@@ -71,7 +72,7 @@ export abstract class LogicalUnit {
   }
 
   /** Tasks that have not ended. */
-  get tasks(): ReadonlySet<Task> {
+  get tasks(): readonly Task[] {
     return this.#tasks;
   }
 
@@ -79,7 +80,7 @@ export abstract class LogicalUnit {
   submit(task: Task): void {
     task.unit = this;
     task.phase = 'waiting';
-    this.#tasks.add(task);
+    task.place = this.#tasks.push(task) - 1;
     try {
       this.#admit(task);
     } catch (error) {
@@ -180,7 +181,11 @@ export abstract class LogicalUnit {
 
   /** Called by `task.end`: the task gives up its place. */
   leave(task: Task): void {
-    this.#tasks.delete(task);
+    const last = this.#tasks.pop()!;
+    if (last !== task) {
+      this.#tasks[task.place] = last;
+      last.place = task.place;
+    }
     this.#set.leave(task);
   }
 
@@ -200,7 +205,7 @@ export abstract class LogicalUnit {
    */
   abort(which: (task: Task) => boolean, done: () => void): void {
     const running: Task[] = [];
-    for (const task of [...this.#tasks].filter(which)) {
+    for (const task of this.#tasks.filter(which)) {
       task.aborted = true;
       if (task.phase === 'running') {
         running.push(task);
@@ -208,7 +213,7 @@ export abstract class LogicalUnit {
       } else task.end(Status.TASK_ABORTED);
     }
     const check = (): void => {
-      if (running.some(task => this.#tasks.has(task) && task.aborted)) this.#drained.push(check);
+      if (running.some(task => this.#tasks[task.place] === task && task.aborted)) this.#drained.push(check);
       else done();
     };
     check();

@@ -65,6 +65,8 @@ export class Task {
   phase: 'idle' | 'waiting' | 'running' | 'ended' = 'idle';
   hasTurn = false;
   hasData = false;
+  /** Index among the unit's tasks. */
+  place = 0;
 
   readonly #taken: Buffer[] = [];
 
