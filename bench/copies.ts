@@ -32,6 +32,9 @@ export const byInitiator = (from: string, to: string): Promise<Copied> =>
 /** One EXTENDED COPY; the time is that of the command, without the start of our own initiator. */
 export async function byTarget(from: string, to: string): Promise<Copied> {
   const printed = await output(process.execPath, [COMMAND, 'xcopy', from, to, '--json'], 120_000);
-  const told = JSON.parse(printed.trim().split('\n').at(-1)!) as { elapsedMs: number; carriedBytes: number };
-  return { seconds: told.elapsedMs / 1000, wireBytes: told.carriedBytes };
+  const told = JSON.parse(printed.split('\n').find(line => line.startsWith('{'))!) as {
+    seconds: number;
+    carriedBytes: number;
+  };
+  return { seconds: told.seconds, wireBytes: told.carriedBytes };
 }

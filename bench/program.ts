@@ -31,7 +31,7 @@ export async function freePort(): Promise<number> {
 export class Service {
   readonly child: ChildProcess;
   constructor(command: string, args: readonly string[]) {
-    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   }
 
   /** The first line on its stdout. */
