@@ -18,18 +18,22 @@ const WORDS = [
   'reel',
 ] as const;
 
-/** Lines of text, as logs have them. */
+/** Lines of text, as logs have them; the same page each time, but for its first line. */
 function text(into: Buffer, seed: number): void {
-  let at = 0;
-  for (let line = 0; at < into.length; line++) {
-    const word = WORDS[(seed * 7 + line) % WORDS.length];
-    at += into.write(
-      `${String(seed * 10_000 + line).padStart(10, '0')} ${word} ${(line * 2_654_435_761) >>> 0}\n`,
-      at,
-      'latin1',
-    );
+  if (page.length === 0) {
+    const lines: string[] = [];
+    for (let line = 0; line < EXTENT_BYTES / 16; line++) {
+      lines.push(
+        `${String(line).padStart(10, '0')} ${WORDS[line % WORDS.length]} ${(line * 2_654_435_761) >>> 0}`,
+      );
+    }
+    page = Buffer.from(lines.join('\n'), 'latin1');
   }
+  page.copy(into);
+  into.write(String(seed).padStart(10, '0'), 0, 'latin1');
 }
+
+let page: Buffer = Buffer.alloc(0);
 
 /** What no compressor makes smaller: the key stream of a cipher, the same every time. */
 function noise(into: Buffer, seed: number): void {

@@ -13,7 +13,7 @@ export interface Designator {
   readonly bytes: Buffer;
 }
 
-export const DesignatorType = { T10: 1, EUI64: 2, NAA: 3 } as const;
+export const DesignatorType = { VENDOR_SPECIFIC: 0, T10: 1, EUI64: 2, NAA: 3 } as const;
 
 export async function designators(unit: Unit): Promise<Designator[]> {
   const page = await unit.read('INQUIRY of VPD page 83h', cdbOf(6, 0x12, 1, 0x83, 0x10, 0), 4096);
@@ -51,4 +51,11 @@ export function unitDesignator(found: readonly Designator[]): Designator | undef
       return association === 0 && PREFERENCE.includes(type) && bytes.length <= LONGEST_CSCD_DESIGNATOR;
     })
     .sort((a, b) => PREFERENCE.indexOf(a.type) - PREFERENCE.indexOf(b.type))[0];
+}
+
+/** The vendor specific designator of the unit, which sanlet fills with its name. */
+export function givenName(found: readonly Designator[]): string | undefined {
+  return found
+    .find(({ association, type }) => association === 0 && type === DesignatorType.VENDOR_SPECIFIC)
+    ?.bytes.toString('utf8');
 }

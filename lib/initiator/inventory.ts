@@ -1,4 +1,4 @@
-import { designators, DesignatorType, unitDesignator } from './designators.ts';
+import { designators, DesignatorType, givenName, unitDesignator } from './designators.ts';
 import { DeviceType, inquiry } from './inquiry.ts';
 import { Initiator, type PortalOptions } from './initiator.ts';
 import { InitiatorError } from './initiator-error.ts';
@@ -8,11 +8,14 @@ import { ScsiError } from './scsi-error.ts';
 import type { Session } from './session.ts';
 import { Unit } from './unit.ts';
 
+/** Vendor specific designators are the name of a unit where the vendor is this one. */
+const OUR_VENDOR = 'SANLET';
+
 /** A LUN as an initiator finds it. */
 export interface FoundLun {
   readonly lun: number;
   readonly type: string;
-  /** PRODUCT IDENTIFICATION. */
+  /** What the target calls it, where it says so; PRODUCT IDENTIFICATION otherwise. */
   readonly name: string;
   readonly bytes: number | undefined;
   readonly blockSize: number | undefined;
@@ -66,13 +69,14 @@ async function lunsOf(portal: PortalOptions, target: string, only?: number): Pro
 
 async function describeLun(session: Session, lun: number): Promise<FoundLun | undefined> {
   const unit = new Unit(session, lun);
-  const { present, type, deviceType, product } = await inquiry(unit);
+  const { present, type, deviceType, vendor, product } = await inquiry(unit);
   if (!present) return undefined;
-  const { type: kind, bytes: designator } = unitDesignator(await designators(unit)) ?? {};
+  const published = await designators(unit);
+  const { type: kind, bytes: designator } = unitDesignator(published) ?? {};
   const found = {
     lun,
     type,
-    name: product,
+    name: vendor === OUR_VENDOR ? (givenName(published) ?? product) : product,
     naa: kind === DesignatorType.NAA ? designator?.toString('hex') : undefined,
     bytes: undefined,
     blockSize: undefined,

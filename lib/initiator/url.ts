@@ -22,7 +22,7 @@ export interface IscsiUrl {
 /** Reads a URL; `parts` says how much of it must be there. Throws InitiatorError `usage` with one sentence. */
 export function parseUrl(url: string, parts: 'portal' | 'target' | 'lun' = 'lun'): IscsiUrl {
   const wrong = (why: string): InitiatorError =>
-    new InitiatorError('usage', `${url}: ${why}; a URL is ${FORM}`);
+    new InitiatorError('usage', `${withoutSecret(url)}: ${why}; a URL is ${FORM}`);
   if (!url.startsWith('iscsi://')) throw wrong('does not begin with iscsi://');
   const [rest, query] = cutAt(url.slice('iscsi://'.length), '?');
   const [authority, path] = cutAt(rest, '/');
@@ -107,6 +107,10 @@ function decode(text: string, wrong: Wrong): string {
     throw wrong(`${JSON.stringify(text)} is badly percent-encoded`);
   }
 }
+
+/** For messages and reports: what nobody should read over a shoulder is left out. */
+export const withoutSecret = (url: string): string =>
+  url.replace(/(\/\/[^/@:%]*)[%:][^/]*@/, '$1@').replace(/target_password=[^&]*/, 'target_password=');
 
 /** The URL of a LUN, in the form that parseUrl reads; secrets are left out. */
 export const formatUrl = ({ host, port, target, lun }: IscsiUrl): string =>

@@ -58,6 +58,13 @@ export class CommandWindow {
     this.catchUp();
   }
 
+  /** A number that never comes counts as received (RFC 7143 11.5.5). False: it is not between the next and `before`. */
+  skip(cmdSN: number, before: number): boolean {
+    if (serialDistance(before, cmdSN) <= 0 || !this.takes(cmdSN)) return false;
+    this.inOrder(cmdSN, false, () => {});
+    return true;
+  }
+
   /** Those that came early and are now next. */
   catchUp(): void {
     while (this.#early.size > 0) {

@@ -8,17 +8,18 @@ import {
   LOGIN_SEGMENT_BYTES,
   LOGIN_TIMEOUT_MS,
   MOST_PENDING_REPLIES,
+  MOST_PENDING_REPLY_BYTES,
   RECEIVE_SEGMENT_BYTES,
 } from './limits.ts';
 import { LoginFailure } from './login/failure.ts';
 import { type Parameters, defaults } from './login/keys.ts';
 import { Login, type LoginReply } from './login/login.ts';
-import { formatText } from './login/text.ts';
 import type { IscsiNode } from './node.ts';
 import { Outbox } from './outbox.ts';
 import { NO_TAG, Opcode, common } from './pdu/header.ts';
 import { loginRequest, loginResponse } from './pdu/login.ts';
 import { reject } from './pdu/reject.ts';
+import type { Refusal } from './scsi-command.ts';
 import type { ScsiTask } from './scsi-task.ts';
 import type { Session } from './session.ts';
 import { TextExchange } from './text-exchange.ts';
@@ -50,8 +51,12 @@ export class Connection implements FramerSink {
   statSN = 1;
   /** Data segment of the present PDU where it is not a task's. */
   landing: Buffer | undefined;
-  /** Command whose immediate data is coming in. */
+  /** Command whose immediate data is coming in … */
   arriving: ScsiTask | undefined;
+  /** … or why it is not taken, when there is none. */
+  refused: Refusal | undefined;
+  /** Task whose Data-Out is coming in. */
+  landingFor: ScsiTask | undefined;
   readonly text: TextExchange = new TextExchange(this);
   /** When the present chunk came; a clock read once a chunk. */
   nowMs = performance.now();
@@ -63,6 +68,7 @@ export class Connection implements FramerSink {
   #sessionPending = false;
   #working = false;
   #pendingReplies = 0;
+  #pendingReplyBytes = 0;
   #paused = false;
   #ended = false;
   readonly #loginTimer: NodeJS.Timeout;
@@ -140,11 +146,15 @@ export class Connection implements FramerSink {
     try {
       receivePdu(this, header, ahs, length, data, digestFailed);
     } catch (error) {
-      if (error instanceof ProtocolViolation && error.reject !== undefined) {
-        this.node.log.debug({ peer: this.peer, why: error.message }, 'PDU rejected');
-        this.reject(header, error.reject);
-      } else throw error;
+      this.violated(header, error);
     }
+  }
+
+  /** Answers a violation that has a Reject; anything else is thrown on. */
+  violated(header: Buffer, error: unknown): void {
+    if (!(error instanceof ProtocolViolation) || error.reject === undefined) throw error;
+    this.node.log.debug({ peer: this.peer, why: error.message }, 'PDU rejected');
+    this.reject(header, error.reject);
   }
 
   /** The command whose data has just come is not to be carried out. */
@@ -189,11 +199,11 @@ export class Connection implements FramerSink {
   #loginReply(login: Login, request: Buffer, reply: LoginReply, tsih: number): void {
     const header = this.#loginHeader(request);
     loginResponse.final.set(header, reply.transit);
+    loginResponse.continue.set(header, reply.more);
     loginResponse.currentStage.set(header, reply.currentStage);
     loginResponse.nextStage.set(header, reply.nextStage);
     loginResponse.tsih.set(header, tsih === 0 ? login.tsih : tsih);
-    const text = formatText(reply.pairs);
-    this.outbox.push(header, text);
+    this.outbox.push(header, reply.text);
     this.wake();
   }
 
@@ -232,6 +242,10 @@ export class Connection implements FramerSink {
           void this.node.closeSession(session);
           return;
         }
+        if (session.closing) {
+          this.drop('session reinstated before it began');
+          return;
+        }
         this.#sessionPending = false;
         this.session = session;
         this.cid = login.cid;
@@ -266,15 +280,24 @@ export class Connection implements FramerSink {
 
   /** Queues a reply; when the peer does not take them, nothing more is read from it (RFC 7143 4.2.2.1 has no window here). */
   reply(header: Buffer, data?: Buffer): void {
+    const bytes = data?.length ?? 0;
     this.#pendingReplies++;
-    this.outbox.push(header, data, data?.length ?? 0, () => {
+    this.#pendingReplyBytes += bytes;
+    this.outbox.push(header, data, bytes, () => {
       this.#pendingReplies--;
-      if (this.#paused && this.#pendingReplies < MOST_PENDING_REPLIES / 2) {
+      this.#pendingReplyBytes -= bytes;
+      if (
+        this.#paused &&
+        this.#pendingReplies < MOST_PENDING_REPLIES / 2 &&
+        this.#pendingReplyBytes < MOST_PENDING_REPLY_BYTES / 2
+      ) {
         this.#paused = false;
         this.#transport.resume();
       }
     });
-    if (this.#pendingReplies >= MOST_PENDING_REPLIES && !this.#paused) {
+    const full =
+      this.#pendingReplies >= MOST_PENDING_REPLIES || this.#pendingReplyBytes >= MOST_PENDING_REPLY_BYTES;
+    if (full && !this.#paused) {
       this.#paused = true;
       this.#transport.pause();
     }

@@ -107,6 +107,7 @@ export function landDataOut(connection: Connection, header: Buffer, length: numb
   if (found === undefined || misfit(found.task, found.part, header, length) !== undefined) return;
   const offset = dataOut.bufferOffset.get(header);
   if (offset + length > found.task.buffer.length) return;
+  connection.landingFor = found.task;
   connection.framer.into = found.task.buffer;
   connection.framer.at = offset;
 }
@@ -117,15 +118,18 @@ export function receiveDataOut(
   length: number,
   digestFailed: boolean,
 ): void {
+  const { into, at } = connection.framer;
+  connection.landingFor = undefined;
   const found = find(connection, header);
   if (found === undefined) return;
   const { task, part } = found;
-  const wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
+  let wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
+  // What fits now but did not when it began to come has gone nowhere.
+  if (length > 0 && into === undefined) wrong ??= TransportSense.UNEXPECTED_UNSOLICITED_DATA;
   if (wrong !== undefined) {
     fail(task, wrong);
     return;
   }
-  const { into, at } = connection.framer;
   // The buffer may have grown while the segment was coming in.
   if (length > 0 && into !== undefined && into !== task.buffer) into.copy(task.buffer, at, at, at + length);
   const final = dataOut.final.get(header);

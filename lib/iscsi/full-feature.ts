@@ -86,11 +86,18 @@ export function receivePdu(
 ): void {
   const handler = handlerOf(connection, header);
   if (handler === undefined) {
-    const known = BY_OPCODE[header[0]! & 0x3f] !== undefined;
-    throw new ProtocolViolation(
-      `opcode ${(header[0]! & 0x3f).toString(16)}h has no place here`,
+    const opcode = header[0]! & 0x3f;
+    const known = BY_OPCODE[opcode] !== undefined;
+    const violation = new ProtocolViolation(
+      `opcode ${opcode.toString(16)}h has no place here`,
       known ? RejectReason.PROTOCOL_ERROR : RejectReason.COMMAND_NOT_SUPPORTED,
     );
+    if (!known || opcode === Opcode.DATA_OUT || common.immediate.get(header)) throw violation;
+    // It had a CmdSN, which is used up: what comes next must not wait for it.
+    inOrder(connection, header, () => {
+      throw violation;
+    });
+    return;
   }
   if (digestFailed) {
     handler.spoilt?.(connection, header, length);
@@ -100,9 +107,20 @@ export function receivePdu(
     handler.run(connection, header, data ?? NO_DATA, ahs, length);
     return;
   }
+  inOrder(connection, header, kept => handler.run(connection, kept, data ?? NO_DATA, ahs, length));
+}
+
+/** Runs a request that is no SCSI command when its CmdSN has its turn; its violations are answered then, by its header. */
+function inOrder(connection: Connection, header: Buffer, run: (header: Buffer) => void): void {
   const { window } = connection.session!;
   const cmdSN = requestNumbers.cmdSN.get(header);
   if (!window.takes(cmdSN)) return; // RFC 7143 4.2.2.1: ignored in silence
   const kept = Buffer.from(header);
-  window.inOrder(cmdSN, false, () => handler.run(connection, kept, data ?? NO_DATA, ahs, length));
+  window.inOrder(cmdSN, false, () => {
+    try {
+      run(kept);
+    } catch (error) {
+      connection.violated(kept, error);
+    }
+  });
 }

@@ -33,6 +33,8 @@ export const MOST_LOGIN_REQUESTS = 48;
 
 /** Replies that no command window bounds (NOP-In, Text, Reject) and that the peer has not taken: beyond it we stop reading. */
 export const MOST_PENDING_REPLIES = 256;
+/** The same in bytes of their data: four echoes of the longest ping. */
+export const MOST_PENDING_REPLY_BYTES = 4 * RECEIVE_SEGMENT_BYTES;
 
 export const LOGIN_TIMEOUT_MS = 15_000;
 /** Silence after which the target asks with a NOP-In, and again that long before it gives the connection up. */

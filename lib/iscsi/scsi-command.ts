@@ -19,6 +19,9 @@ const ATTRIBUTES: readonly number[] = (() => {
   return table;
 })();
 
+/** Rejected for a reason, or ignored as its CmdSN is outside the window. */
+export type Refusal = RejectReason | 'ignored';
+
 /** A LUN in a form that names nothing here: above every real one, so that it is answered as absent. */
 const NO_LUN = 0x1_0000;
 
@@ -29,7 +32,8 @@ export function landScsiCommand(
   ahs: Buffer | undefined,
   length: number,
 ): void {
-  if (refusal(connection, header) !== undefined) return;
+  connection.refused = refusal(connection, header);
+  if (connection.refused !== undefined) return;
   const task = begin(connection, header, ahs, length);
   connection.arriving = task;
   if (task.refusal === undefined) connection.framer.into = task.buffer;
@@ -44,9 +48,13 @@ export function receiveScsiCommand(
   let task = connection.arriving;
   connection.arriving = undefined;
   if (task === undefined) {
-    const refused = refusal(connection, header);
+    // Data that was refused when it began to come has gone nowhere, whatever has changed since.
+    const refused = length > 0 ? connection.refused : refusal(connection, header);
     if (refused === 'ignored') return; // RFC 7143 4.2.2.1
-    if (refused !== undefined) throw new ProtocolViolation('SCSI command refused', refused);
+    if (refused !== undefined) {
+      refuse(connection, header, refused);
+      return;
+    }
     task = begin(connection, header, ahs, length);
   }
   const session = connection.session!;
@@ -67,8 +75,18 @@ export function receiveScsiCommand(
   }
 }
 
+/** Rejects the command. Its CmdSN is used up, since it will not come again: what follows must not wait for it. */
+function refuse(connection: Connection, header: Buffer, reason: RejectReason): void {
+  if (common.immediate.get(header)) throw new ProtocolViolation('SCSI command refused', reason);
+  const { window } = connection.session!;
+  const cmdSN = requestNumbers.cmdSN.get(header);
+  if (!window.takes(cmdSN)) return;
+  const kept = Buffer.from(header);
+  window.inOrder(cmdSN, false, () => connection.reject(kept, reason));
+}
+
 /** Why the command is not taken at all: a reason to reject it, or outside the window. */
-function refusal(connection: Connection, header: Buffer): RejectReason | 'ignored' | undefined {
+function refusal(connection: Connection, header: Buffer): Refusal | undefined {
   const session = connection.session!;
   if (common.immediate.get(header)) {
     if (session.immediates >= MOST_IMMEDIATE) return RejectReason.IMMEDIATE_COMMAND_REJECT;
@@ -124,8 +142,11 @@ function beginWrite(task: ScsiTask, header: Buffer, length: number): void {
   task.unsolicitedOpen = more;
   task.unsolicitedEnd = most;
   if (length === 0 && !more) return; // all of it will be asked for
+  const session = task.connection.session!;
   const whole = Math.min(task.expectedOut, MOST_TRANSFER_BYTES);
-  task.buffer = task.take(task.connection.session!.affords(whole) ? whole : most);
+  // One that comes before its turn is charged for nothing yet: it gets room for what may come unasked.
+  const now = task.immediate || session.window.isNext(scsiCommand.cmdSN.get(header));
+  task.buffer = task.take(now && session.affords(whole) ? whole : most);
 }
 
 /** The rest of a CDB of more than 16 bytes (RFC 7143 11.2.2.4). */

@@ -46,6 +46,12 @@ export class ScsiTask extends Task {
 
   override release(): void {
     super.release();
+    // The buffer may be another task's from now on: what is still coming in goes nowhere.
+    const { connection } = this;
+    if (connection.landingFor === this) {
+      connection.landingFor = undefined;
+      connection.framer.into = undefined;
+    }
     this.buffer = NO_BUFFER;
     this.refusal = undefined;
     this.received = 0;

@@ -82,17 +82,15 @@ export class Session implements Carrier {
       this.#discard(task);
       return;
     }
-    if (task.refusal !== undefined) {
-      this.#charge(task, LEAST_CREDIT);
-      task.status = Status.CHECK_CONDITION;
-      task.sense = encodeFixed(task.refusal);
-      this.#answer(task);
+    if (task.aborted) {
+      // Aborted while it waited for its turn.
+      this.tasks.delete(task.tag);
+      this.#giveBack(task);
+      this.#discard(task);
       return;
     }
-    const credit = Math.max(
-      LEAST_CREDIT,
-      Math.min(Math.max(task.expectedIn, task.expectedOut), SESSION_PAYLOAD_BYTES / 4),
-    );
+    const expected = task.refusal === undefined ? Math.max(task.expectedIn, task.expectedOut) : 0;
+    const credit = Math.max(LEAST_CREDIT, Math.min(expected, SESSION_PAYLOAD_BYTES / 4));
     task.credit = credit;
     if (this.#held.length > 0 || !this.affords(credit)) this.#held.push(task);
     else this.#start(task);
@@ -103,14 +101,15 @@ export class Session implements Carrier {
     return this.#payloadBytes === 0 || this.#payloadBytes + credit <= SESSION_PAYLOAD_BYTES;
   }
 
-  #charge(task: ScsiTask, credit: number): void {
-    task.credit = credit;
-    this.#payloadBytes += credit;
-  }
-
   #start(task: ScsiTask): void {
-    this.#charge(task, task.credit);
-    this.device!.submit(task);
+    this.#payloadBytes += task.credit;
+    if (task.refusal === undefined) {
+      this.device!.submit(task);
+      return;
+    }
+    task.status = Status.CHECK_CONDITION;
+    task.sense = encodeFixed(task.refusal);
+    this.#answer(task);
   }
 
   // Carrier
@@ -125,6 +124,7 @@ export class Session implements Carrier {
       this.tasks.delete(mine.tag);
       this.#giveBack(mine);
       this.#discard(mine);
+      if (this.#held.length > 0) setImmediate(() => this.#startHeld());
     } else this.#answer(mine);
   }
 
@@ -142,6 +142,10 @@ export class Session implements Carrier {
   /** The transport has let go of the response: buffers are free and another command may have the credit. */
   #sent(task: ScsiTask): void {
     this.#discard(task);
+    this.#startHeld();
+  }
+
+  #startHeld(): void {
     const held = this.#held;
     while (held.length > 0 && this.affords(held[0]!.credit)) this.#start(held.shift()!);
   }
@@ -167,6 +171,7 @@ export class Session implements Carrier {
       return;
     }
     if (task.unit === undefined) {
+      task.aborted = true; // its turn has not come; when it comes, nothing is done
       done();
       return;
     }

@@ -37,7 +37,13 @@ const onUnit =
 const abortTask: Function = (connection, header, answer) => {
   const session = connection.session!;
   const task = session.tasks.get(request.referencedTaskTag.get(header));
-  if (task === undefined || task.lun !== decodeLun(header, 8)) {
+  if (task === undefined) {
+    // RFC 7143 11.5.5: a command that was lost on its way is aborted before it comes.
+    const skipped = session.window.skip(request.refCmdSN.get(header), request.cmdSN.get(header));
+    answer(skipped ? TaskFunctionResponse.COMPLETE : TaskFunctionResponse.NO_SUCH_TASK);
+    return;
+  }
+  if (task.lun !== decodeLun(header, 8)) {
     answer(TaskFunctionResponse.NO_SUCH_TASK);
     return;
   }

@@ -107,12 +107,13 @@ void t.test('SPC-4 7.8: VPD pages', async t => {
   t.strictSame(
     found.map(d => [d.association, d.type]),
     [
+      [0, 0],
       [0, 1],
       [1, 4],
       [1, 5],
       [0, 3],
     ],
-    'T10 vendor id, relative target port, target port group, and the NAA of the unit last',
+    'name, T10 vendor id, relative target port, target port group, and the NAA of the unit last',
   );
   t.ok(
     found.every(d => d.bytes.length <= 20),
@@ -120,9 +121,10 @@ void t.test('SPC-4 7.8: VPD pages', async t => {
   );
   t.equal(hex(found.at(-1)!.bytes), hex(unit.identity.naa));
   t.equal(found.at(-1)!.bytes[0]! >> 4, 3, 'locally assigned NAA');
-  t.equal(found[0]!.bytes.toString('latin1', 0, 8), 'SANLET  ');
-  t.equal(hex(found[1]!.bytes), '00000001');
-  t.equal(found[1]!.header, 0x5194, 'binary, PIV with iSCSI, of the port');
+  t.equal(found[0]!.bytes.toString(), unit.identity.name);
+  t.equal(found[1]!.bytes.toString('latin1', 0, 8), 'SANLET  ');
+  t.equal(hex(found[2]!.bytes), '00000001');
+  t.equal(found[2]!.header, 0x5194, 'binary, PIV with iSCSI, of the port');
 
   const extended = await vpd('86');
   t.equal(extended.length, 64);

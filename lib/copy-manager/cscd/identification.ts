@@ -61,10 +61,13 @@ export function designatorsOf(page: Uint8Array): Designator[] {
 }
 
 const LOGICAL_UNIT = 0;
+/** SPC-4 7.8.6.3: unique to nobody, so it names no unit. */
+const VENDOR_SPECIFIC = 0;
 
 /** The designator names this logical unit: one of target port or target device fits them all and so names none. */
 export const sameUnit = (wanted: Designator, has: Designator): boolean =>
   wanted.association === LOGICAL_UNIT &&
+  wanted.type !== VENDOR_SPECIFIC &&
   has.association === wanted.association &&
   has.type === wanted.type &&
   has.codeSet === wanted.codeSet &&

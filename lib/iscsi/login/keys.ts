@@ -22,6 +22,7 @@ export interface Parameters {
   dataPDUInOrder: boolean;
   dataSequenceInOrder: boolean;
   errorRecoveryLevel: number;
+  protocolLevel: number;
 }
 
 /** RFC 7143 13: what holds for a key that nobody spoke of. */
@@ -40,6 +41,7 @@ export const defaults = (): Parameters => ({
   dataPDUInOrder: true,
   dataSequenceInOrder: true,
   errorRecoveryLevel: 0,
+  protocolLevel: 1,
 });
 
 type NumberName = { [K in keyof Parameters]: Parameters[K] extends number ? K : never }[keyof Parameters];
@@ -139,7 +141,15 @@ const ROWS: readonly KeyRow[] = [
   { name: 'DataSequenceInOrder', kind: 'or', into: 'dataSequenceInOrder', use: 'LO', normalOnly: true }, // 13.19
   { name: 'ErrorRecoveryLevel', kind: 'minimum', into: 'errorRecoveryLevel', least: 0, most: 2, use: 'LO' }, // 13.20
   { name: 'TaskReporting', kind: 'constant', answer: 'RFC3720', use: 'LO', normalOnly: true }, // 13.23
-  { name: 'iSCSIProtocolLevel', kind: 'constant', answer: '1', use: 'LO', normalOnly: true }, // 13.24
+  {
+    name: 'iSCSIProtocolLevel',
+    kind: 'minimum',
+    into: 'protocolLevel',
+    least: 0,
+    most: 31,
+    use: 'LO',
+    normalOnly: true,
+  }, // 13.24
   // 13.25: markers are gone; No may be said instead of Reject, and older initiators take it better.
   { name: 'OFMarker', kind: 'constant', answer: 'No', use: 'IO' },
   { name: 'IFMarker', kind: 'constant', answer: 'No', use: 'IO' },

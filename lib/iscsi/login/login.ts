@@ -2,6 +2,7 @@ import type { IscsiNode, IscsiTarget } from '../node.ts';
 import {
   BURST_BYTES,
   FIRST_BURST_BYTES,
+  LOGIN_SEGMENT_BYTES,
   MOST_LOGIN_REQUESTS,
   MOST_TEXT_BYTES,
   OUTSTANDING_R2T,
@@ -12,11 +13,15 @@ import { Authentication } from './authentication.ts';
 import { LoginFailure } from './failure.ts';
 import { KEYS, type Parameters, defaults, negotiate } from './keys.ts';
 import { isIscsiName, matchesAny } from './names.ts';
-import { type Pair, parseText } from './text.ts';
+import { type Pair, formatText, parseText } from './text.ts';
+
+const NO_TEXT: Buffer = Buffer.alloc(0);
 
 /** What goes back for one request. */
 export interface LoginReply {
-  readonly pairs: readonly Pair[];
+  readonly text: Buffer;
+  /** C: the text goes on in the next response. */
+  readonly more: boolean;
   readonly transit: boolean;
   readonly currentStage: number;
   readonly nextStage: number;
@@ -63,6 +68,9 @@ export class Login {
   #requests = 0;
   #text: Buffer[] = [];
   #textBytes = 0;
+  /** What is left of an answer that is longer than a PDU, and whether the stage is settled with it. */
+  #rest = NO_TEXT;
+  #ready = false;
   readonly #seen = new Set<string>();
   #declared = false;
   #told = false;
@@ -88,25 +96,40 @@ export class Login {
       if (loginRequest.final.get(header)) {
         throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'T and C are both set');
       }
-      return { pairs: [], transit: false, currentStage: stage, nextStage: 0 };
+      return { text: NO_TEXT, more: false, transit: false, currentStage: stage, nextStage: 0 };
     }
-    const pairs = parseText(Buffer.concat(this.#text));
+    const whole = Buffer.concat(this.#text);
     this.#text = [];
     this.#textBytes = 0;
-    if (pairs === undefined) throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'text is not key=value');
-    const answers: Pair[] = [];
-    if (this.initiatorName === '') this.#leading(pairs);
-    this.#tellPortalGroup(answers);
-    const ready = this.#negotiate(stage, pairs, answers);
+    if (this.#rest.length === 0) this.#answerAll(stage, whole);
+    else if (whole.length > 0) {
+      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'keys before the end of our answer');
+    }
+    const piece = this.#rest.subarray(0, LOGIN_SEGMENT_BYTES);
+    this.#rest = this.#rest.subarray(piece.length);
+    if (this.#rest.length > 0) {
+      return { text: piece, more: true, transit: false, currentStage: stage, nextStage: 0 };
+    }
     const wants = loginRequest.final.get(header);
     if (wants && (next <= stage || (next !== Stage.OPERATIONAL && next !== Stage.FULL_FEATURE))) {
       throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `no way from stage ${stage} to ${next}`);
     }
-    const transit = wants && ready;
+    const transit = wants && this.#ready;
     this.stage = transit ? next : stage;
     this.done = transit && next === Stage.FULL_FEATURE;
     if (this.done) this.#settleBursts();
-    return { pairs: answers, transit, currentStage: stage, nextStage: transit ? next : 0 };
+    return { text: piece, more: false, transit, currentStage: stage, nextStage: transit ? next : 0 };
+  }
+
+  /** Works on a whole text; the answer to it goes to `#rest`. */
+  #answerAll(stage: number, text: Buffer): void {
+    const pairs = parseText(text);
+    if (pairs === undefined) throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'text is not key=value');
+    const answers: Pair[] = [];
+    if (this.initiatorName === '') this.#leading(pairs);
+    this.#tellPortalGroup(answers);
+    this.#ready = this.#negotiate(stage, pairs, answers);
+    this.#rest = formatText(answers);
   }
 
   #checkHeader(header: Buffer): void {
@@ -125,8 +148,12 @@ export class Login {
       this.stage = stage;
     } else {
       // RFC 7143 6.3: what names the session stays, and so does the stage until both agree to leave it.
-      if (!this.isid.equals(loginRequest.isid.get(header)) || this.tsih !== loginRequest.tsih.get(header)) {
-        throw new LoginFailure(LoginStatus.INVALID_REQUEST, 'ISID or TSIH changed in mid login');
+      if (
+        !this.isid.equals(loginRequest.isid.get(header)) ||
+        this.tsih !== loginRequest.tsih.get(header) ||
+        this.cid !== loginRequest.cid.get(header)
+      ) {
+        throw new LoginFailure(LoginStatus.INVALID_REQUEST, 'ISID, TSIH or CID changed in mid login');
       }
       if (stage !== this.stage) {
         throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `stage ${stage} where ${this.stage} was agreed`);
@@ -192,6 +219,8 @@ export class Login {
     }
     if (stage === Stage.OPERATIONAL && !this.#declared) {
       this.#declared = true;
+      // A declaration that was refused has its answer: a key comes once in a text (RFC 7143 6.2).
+      if (answers.some(({ key }) => key === 'MaxRecvDataSegmentLength')) return true;
       answers.push({
         key: 'MaxRecvDataSegmentLength',
         value: String(this.#wishes.maxRecvDataSegmentLength),

@@ -6,6 +6,8 @@ const LOGICAL_UNIT = 0;
 const TARGET_PORT = 1;
 const BINARY = 1;
 const ASCII = 2;
+const UTF8 = 3;
+const VENDOR_SPECIFIC = 0;
 const T10_VENDOR_ID = 1;
 const NAA = 3;
 const RELATIVE_TARGET_PORT = 4;
@@ -44,6 +46,8 @@ export const deviceIdentification: VpdPage = {
         .uint(1, (ofPort ? PIV : 0) | (association << 4) | type);
       out.uint(1, 0).uint(1, bytes.length).put(bytes);
     };
+    // The name that the unit was configured with, which `sanlet ls` shows; two long ones may look alike.
+    designator(LOGICAL_UNIT, UTF8, VENDOR_SPECIFIC, Buffer.from(identity.name.slice(0, LONGEST)));
     designator(LOGICAL_UNIT, ASCII, T10_VENDOR_ID, Buffer.from(vendorId, 'latin1'));
     designator(TARGET_PORT, BINARY, RELATIVE_TARGET_PORT, u32(task.nexus.relativePort));
     designator(TARGET_PORT, BINARY, TARGET_PORT_GROUP, u32(TARGET_PORT_GROUP_ID));

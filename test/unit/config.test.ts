@@ -1,0 +1,559 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import {
+  checkMediumFiles,
+  ConfigError,
+  formatPortal,
+  optionsOfWords,
+  parseDiskSpec,
+  parseIscsiName,
+  parsePortal,
+  parseTapeSpec,
+  readConfigFile,
+  resolveOptions,
+  type SanOptions,
+  type ServeWords,
+} from '../../lib/config.ts';
+import { nearest } from '../../lib/config/suggestion.ts';
+import { formatSize, parseSize } from '../../lib/sizes.ts';
+
+const KIB = 1024;
+const MIB = KIB * KIB;
+
+/** The sentence of the ConfigError that `work` throws. */
+const said = (work: () => unknown): string => {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'no error';
+};
+const saidLater = async (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof ConfigError ? error.message : Promise.reject(error as Error)),
+  );
+
+t.test('sizes', t => {
+  const right: [string | number, number][] = [
+    ['0', 0],
+    ['512', 512],
+    [512, 512],
+    ['64K', 64 * KIB],
+    ['64M', 64 * MIB],
+    ['64MiB', 64 * MIB],
+    ['64m', 64 * MIB],
+    [' 1G ', KIB * MIB],
+    ['2TiB', 2 * MIB * MIB],
+    ['1P', 2 ** 50],
+  ];
+  for (const [text, bytes] of right) t.equal(parseSize(text), bytes, String(text));
+  for (const wrong of ['', '64MB', 'M', '1.5G', '-1', '64 M', '0x10', '9999P', -1, 1.5, Number.NaN]) {
+    t.equal(parseSize(wrong), undefined, `no size: ${wrong}`);
+  }
+  for (const [bytes, text] of [
+    [1, '1 byte'],
+    [512, '512 bytes'],
+    [64 * MIB, '64 MiB'],
+    [1.5 * KIB * MIB, '1.5 GiB'],
+    [1000 * MIB, '1000 MiB'],
+    [123_456_789, '118 MiB'],
+  ] as const) {
+    t.equal(formatSize(bytes), text);
+  }
+  t.end();
+});
+
+t.test('iSCSI names (RFC 7143 4.2.7)', t => {
+  for (const [text, name] of [
+    ['iqn.2026-01.io.sanlet:san', 'iqn.2026-01.io.sanlet:san'],
+    ['IQN.2026-01.IO.Sanlet:A', 'iqn.2026-01.io.sanlet:a'],
+    ['iqn.2026-01.io.sanlet', 'iqn.2026-01.io.sanlet'],
+    ['iqn.2026-01.io.sanlet:a:b.c-d', 'iqn.2026-01.io.sanlet:a:b.c-d'],
+    ['iqn.2026-01.io.sanlet:größe', 'iqn.2026-01.io.sanlet:größe'],
+    ['eui.02004567A425678D', 'eui.02004567a425678d'],
+    ['naa.52004567BA64678D', 'naa.52004567ba64678d'],
+    ['naa.62004567BA64678D0123456789ABCDEF', 'naa.62004567ba64678d0123456789abcdef'],
+  ] as const) {
+    t.strictSame(parseIscsiName(text), { name }, text);
+  }
+  for (const [text, words] of [
+    ['san', /no iSCSI name/],
+    ['iqn.2026-13.io.sanlet', /no iqn name/],
+    ['iqn.2026-01', /no iqn name/],
+    ['iqn.2026-01.io.sanlet:', /no iqn name/],
+    ['iqn.2026-01.io.sanlet:a b', /not " "/],
+    ['iqn.2026-01.io.sanlet:a_b', /not "_"/],
+    ['iqn.2026-01.io.sanlet:a/0', /not "\/"/],
+    ['eui.0200', /no eui name/],
+    ['naa.0200', /no naa name/],
+    [`iqn.2026-01.io.sanlet:${'x'.repeat(223)}`, /at most 223 bytes/],
+  ] as const) {
+    const problem = parseIscsiName(text);
+    t.match(problem, words, text);
+  }
+  t.end();
+});
+
+t.test('portals', t => {
+  for (const [text, host, port] of [
+    ['127.0.0.1:3260', '127.0.0.1', 3260],
+    ['127.0.0.1', '127.0.0.1', 3260],
+    ['localhost:0', 'localhost', 0],
+    ['[::1]:3261', '::1', 3261],
+    ['[fe80::1%eth0]', 'fe80::1%eth0', 3260],
+    ['0.0.0.0:65535', '0.0.0.0', 65_535],
+  ] as const) {
+    t.strictSame(parsePortal(text), { host, port }, text);
+  }
+  for (const [text, words] of [
+    ['', /is no portal: write HOST:PORT/],
+    [':3260', /write HOST:PORT/],
+    ['::1', /stands in brackets, \[::1\]:3260/],
+    ['fe80::1:3260', /stands in brackets/],
+    ['host:65536', /at most 65535/],
+    ['host:http', /write HOST:PORT/],
+    ['[host]:1', /write HOST:PORT/],
+    ['a b', /write HOST:PORT/],
+  ] as const) {
+    t.match(parsePortal(text), words, text);
+  }
+  t.equal(formatPortal({ host: '::1', port: 1 }), '[::1]:1');
+  t.equal(formatPortal({ host: 'a', port: 1 }), 'a:1');
+  t.end();
+});
+
+t.test('SPEC of a disk and a tape', t => {
+  for (const [spec, options] of [
+    ['d=/a', { name: 'd', path: '/a' }],
+    ['d=memory', { name: 'd', memory: true }],
+    ['d=./memory', { name: 'd', path: './memory' }],
+    [
+      'd=a=b,size=1G,block=4096,ro,removable',
+      { name: 'd', path: 'a=b', size: '1G', block: 4096, ro: true, removable: true },
+    ],
+    ['d=memory,size=64M,lun=7', { name: 'd', memory: true, size: '64M', lun: 7 }],
+    ['d=/a,,b,ro', { name: 'd', path: '/a,b', ro: true }],
+  ] as const) {
+    t.strictSame(parseDiskSpec(spec), options, spec);
+  }
+  t.strictSame(parseTapeSpec('t=memory,size=1G,ro'), { name: 't', memory: true, size: '1G', ro: true });
+  for (const [spec, sentence] of [
+    [
+      'd',
+      '--disk d: a disk is written NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]',
+    ],
+    ['=x', /--disk =x: its name is empty; a disk is written/],
+    ['d=', /its path is empty/],
+    ['d=x,siz=1', '--disk d=x,siz=1: a disk has no option "siz" (did you mean size?)'],
+    ['d=x,foo', /no option "foo" \(known: size, block, lun, ro and removable\)/],
+    ['d=x,ro=1', /ro takes no value; write ,ro/],
+    ['d=x,size', /size needs a value, ,size=…/],
+    ['d=x,size=', /size needs a value/],
+    ['d=x,ro,ro', /ro is given twice/],
+    ['d=x,block=1024', /block must be 512 or 4096, not 1024/],
+    ['d=x,block=big', /block must be a number, not "big"/],
+    ['d=x,lun=-1', /lun must be a number/],
+  ] as const) {
+    t.match(
+      said(() => parseDiskSpec(spec)),
+      sentence,
+      spec,
+    );
+  }
+  t.match(
+    said(() => parseTapeSpec('t=x,block=512')),
+    /a tape has no option "block"/,
+  );
+  t.match(
+    said(() => parseTapeSpec('t')),
+    /a tape is written NAME=PATH/,
+  );
+  t.end();
+});
+
+t.test('resolved options', t => {
+  t.strictSame(
+    resolveOptions({ disks: [{ name: 'd0', memory: '64MiB' }], tapes: [{ name: 't0', memory: true }] }),
+    {
+      portals: [{ host: '127.0.0.1', port: 3260 }],
+      advertise: undefined,
+      state: undefined,
+      discoveryChap: undefined,
+      targets: [
+        {
+          iqn: 'iqn.2026-01.io.sanlet:san',
+          chap: undefined,
+          initiators: undefined,
+          units: [
+            {
+              lun: 0,
+              type: 'disk',
+              name: 'd0',
+              path: undefined,
+              bytes: 64 * MIB,
+              blockSize: 512,
+              readOnly: false,
+              removable: false,
+            },
+            {
+              lun: 1,
+              type: 'tape',
+              name: 't0',
+              path: undefined,
+              bytes: undefined,
+              blockSize: 0,
+              readOnly: false,
+              removable: true,
+            },
+          ],
+        },
+      ],
+    },
+  );
+  const full = resolveOptions({
+    portals: ['[::1]:0', '10.0.0.1'],
+    advertise: '10.0.2.2',
+    state: '/var/lib/sanlet',
+    discoveryChap: { user: 'a', secret: 'b' },
+    targets: [
+      {
+        iqn: 'IQN.2026-01.io.sanlet:A',
+        disks: [
+          { name: 'a', path: '/a', block: 4096, ro: true, removable: true, size: 8192 },
+          { name: 'b', memory: true, lun: 0 },
+          { name: 'c', memory: 4096 },
+        ],
+        tapes: [
+          { name: 't', path: '/t', size: '1G', lun: 1 },
+          { name: 'u', memory: '2G' },
+        ],
+        chap: { user: 'u', secret: 's', mutual: { user: 'v', secret: 'w' } },
+        initiators: ['iqn.1993-08.org.Debian:*'],
+      },
+      { iqn: 'iqn.2026-01.io.sanlet:b' },
+    ],
+    log: console as never,
+  });
+  t.strictSame(full.portals, [
+    { host: '::1', port: 0 },
+    { host: '10.0.0.1', port: 3260 },
+  ]);
+  t.strictSame(full.advertise, { host: '10.0.2.2', port: 0 }, 'port 0: that of the portal');
+  t.strictSame(
+    full.targets[0]!.units.map(({ lun, name, bytes }) => [lun, name, bytes]),
+    [
+      [0, 'b', 64 * MIB],
+      [1, 't', KIB * MIB],
+      [2, 'a', 8192],
+      [3, 'c', 4096],
+      [4, 'u', 2 * KIB * MIB],
+    ],
+    'given LUNs stand, the others get the lowest free ones, disks first',
+  );
+  t.strictSame(full.targets[0]!.initiators, ['iqn.1993-08.org.debian:*']);
+  t.equal(full.targets.length, 2);
+  const two = resolveOptions({
+    disks: [{ name: 'd', path: '/x', ro: true }],
+    targets: [{ iqn: 'iqn.2026-01.io.x:b', disks: [{ name: 'd', path: '/x', ro: true }] }],
+  });
+  t.equal(two.targets.length, 2, 'the top level is a target too; a file may be read twice');
+  t.end();
+});
+
+t.test('every complaint of resolveOptions', t => {
+  const d = (more: object): SanOptions => ({ disks: [{ name: 'd', memory: true, ...more }] });
+  const cases: [unknown, string | RegExp][] = [
+    [{}, 'there is nothing to serve: give at least one disk or tape'],
+    [{ targets: [{ iqn: 'iqn.2026-01.io.x:a' }] }, /nothing to serve/],
+    [{ disk: [] }, 'disk: there is no such key in the configuration (did you mean disks?)'],
+    [
+      { targets: [{ disks: [{ name: 'd', memory: true, sise: 1 }] }] },
+      'targets[0].disks[0].sise: there is no such key in a disk (did you mean size?)',
+    ],
+    [
+      { tapes: [{ name: 't', memory: true, block: 512 }] },
+      /tapes\[0\]\.block: there is no such key in a tape/,
+    ],
+    [{ disks: [{ memory: true }] }, 'disks[0].name: is missing'],
+    [{ disks: [{ name: '', memory: true }] }, 'disks[0].name: must not be empty'],
+    [{ disks: {} }, 'disks: must be a list, not a group of keys'],
+    [{ disks: ['d=memory'] }, 'disks[0]: must be a group of keys (a disk), not "d=memory"'],
+    [{ portals: '127.0.0.1' }, 'portals: must be a list, not "127.0.0.1"'],
+    [{ chap: { user: 'u', secret: 12 } }, 'chap.secret: must be text, not 12 (put it in quotes)'],
+    [{ chap: { user: 'u' } }, 'chap.secret: is missing'],
+    [
+      { chap: { user: 'u', secret: 's', mutual: { user: 'u', secret: 's' } }, ...d({}) },
+      'chap.mutual.secret: must differ from the secret of the other direction',
+    ],
+    [d({ ro: 'yes' }), 'disks[0].ro: must be true or false, not "yes"'],
+    [d({ block: 1024 }), 'disks[0].block: must be 512 or 4096, not 1024'],
+    [d({ size: '64MB' }), 'disks[0].size: "64MB" is not a size such as 64M, 64MiB or a number of bytes'],
+    [d({ size: [] }), 'disks[0].size: must be a size such as 64M, 64MiB or a number of bytes, not a list'],
+    [d({ size: 0 }), 'disks[0].size: must be more than 0 bytes'],
+    [d({ size: 1000 }), 'disks[0].size: 1000 bytes is no multiple of the block size, 512'],
+    [d({ memory: 512, block: 4096 }), 'disks[0].memory: 512 bytes is no multiple of the block size, 4096'],
+    [
+      d({ memory: '1M', size: '2M' }),
+      'disks[0].size: differs from the size given as memory; give one of them',
+    ],
+    [d({ memory: [] }), /disks\[0\]\.memory: must be true or a size, not a list/],
+    [d({ path: '/x' }), 'disks[0].memory: d cannot lie in memory and in a file; leave out memory or path'],
+    [d({ memory: false }), 'disks[0]: d has no medium; give it a path, or memory: true'],
+    [d({ name: 'a b' }), /disks\[0\]\.name: "a b" is no name: up to 64 letters/],
+    [d({ name: 'x'.repeat(65) }), /is no name/],
+    [d({ lun: 16_384 }), 'disks[0].lun: must be a whole number from 0 to 16383, not 16384'],
+    [d({ lun: -1 }), /from 0 to 16383, not -1/],
+    [d({ lun: 'a' }), 'disks[0].lun: must be a number, not "a"'],
+    [
+      { disks: [{ name: 'a', memory: true, lun: 3 }], tapes: [{ name: 'b', memory: true, lun: 3 }] },
+      'tapes[0].lun: LUN 3 is a already; give each unit a number of its own',
+    ],
+    [
+      { disks: [{ name: 'a', memory: true }], tapes: [{ name: 'a', memory: true }] },
+      'tapes[0].name: there is a a in this target already; name each unit differently',
+    ],
+    [
+      {
+        disks: [
+          { name: 'a', path: '/x' },
+          { name: 'b', path: '/x', ro: true },
+        ],
+      },
+      'disks[1].path: /x holds a already; give b a file of its own',
+    ],
+    [{ iqn: 'san', ...d({}) }, /^iqn: "san" is no iSCSI name/],
+    [
+      { targets: [d({}), d({})] },
+      'targets[1].iqn: there is a target iqn.2026-01.io.sanlet:san already; give each target an iqn of its own',
+    ],
+    [{ ...d({}), portals: ['a:b'] }, /^portals\[0\]: "a:b" is no portal/],
+    [{ ...d({}), portals: ['a', 'a:3260'] }, 'portals[1]: a:3260 is there twice; name each portal once'],
+    [{ ...d({}), advertise: '::1' }, /^advertise: "::1" is no portal/],
+    [[], /^the configuration must be a group of keys|nothing to serve/],
+    [{ ...d({}), state: 5 }, /state: must be text/],
+    [{ disks: null }, 'disks: must be a list, not nothing'],
+  ];
+  for (const [options, sentence] of cases) {
+    const got = said(() => resolveOptions(options as SanOptions));
+    if (typeof sentence === 'string') t.equal(got, sentence);
+    else t.match(got, sentence);
+  }
+  t.end();
+});
+
+t.test('words of the command line', t => {
+  const words = (more: Partial<ServeWords>): ServeWords => ({ portals: [], units: [], ...more });
+  const mixed = resolveOptions(
+    optionsOfWords(
+      words({
+        target: 'iqn.2026-01.io.x:t',
+        portals: ['127.0.0.1:0'],
+        advertise: '10.0.2.2:1',
+        state: '/s',
+        units: [
+          { type: 'tape', spec: 't0=memory' },
+          { type: 'disk', spec: 'd0=memory,size=1M' },
+          { type: 'tape', spec: 't1=memory' },
+          { type: 'disk', spec: 'd1=memory,lun=0' },
+        ],
+      }),
+    ),
+  );
+  t.strictSame(
+    mixed.targets[0]!.units.map(({ lun, name }) => `${lun} ${name}`),
+    ['0 d1', '1 t0', '2 d0', '3 t1'],
+    'in the order of argv, around the LUNs that are given',
+  );
+  t.equal(mixed.targets[0]!.iqn, 'iqn.2026-01.io.x:t');
+  t.strictSame([mixed.state, mixed.advertise?.port, mixed.portals[0]?.port], ['/s', 1, 0]);
+
+  const file: SanOptions = {
+    portals: ['127.0.0.1:1'],
+    targets: [
+      { iqn: 'iqn.2026-01.io.x:a', disks: [{ name: 'x', memory: true, lun: 7 }] },
+      { iqn: 'iqn.2026-01.io.x:b', tapes: [{ name: 'y', memory: true }] },
+    ],
+  };
+  const lunsOf = (options: SanOptions): string[] =>
+    resolveOptions(options).targets.map(
+      ({ iqn, units }) => `${iqn} ${units.map(({ lun, name }) => lun + name).join(' ')}`,
+    );
+  const unit = { type: 'disk', spec: 'z=memory' } as const;
+  t.strictSame(lunsOf(optionsOfWords(words({ units: [unit] }), file)), [
+    'iqn.2026-01.io.x:a 7x 8z',
+    'iqn.2026-01.io.x:b 0y',
+  ]);
+  t.strictSame(lunsOf(optionsOfWords(words({ target: 'iqn.2026-01.io.x:B', units: [unit] }), file)), [
+    'iqn.2026-01.io.x:a 7x',
+    'iqn.2026-01.io.x:b 0y 1z',
+  ]);
+  t.strictSame(lunsOf(optionsOfWords(words({ target: 'iqn.2026-01.io.x:c', units: [unit] }), file)), [
+    'iqn.2026-01.io.x:a 7x',
+    'iqn.2026-01.io.x:b 0y',
+    'iqn.2026-01.io.x:c 0z',
+  ]);
+  t.strictSame(lunsOf(optionsOfWords(words({ units: [unit] }), { state: '/s' })), [
+    'iqn.2026-01.io.sanlet:san 0z',
+  ]);
+  t.strictSame(lunsOf(optionsOfWords(words({ units: [unit] }), { disks: [{ name: 'a', memory: true }] })), [
+    'iqn.2026-01.io.sanlet:san 0a 1z',
+  ]);
+  t.equal(optionsOfWords(words({ portals: ['a:2'] }), file).portals?.[0], 'a:2', 'words replace the file');
+
+  for (const [more, base, sentence] of [
+    [{}, undefined, 'there is nothing to serve: give at least one disk or tape, such as --disk d0=memory'],
+    [
+      { units: [unit, { type: 'disk', spec: 'd=memory,size=6' }] },
+      undefined,
+      '--disk d=memory,size=6: size: 6 bytes is no multiple of the block size, 512',
+    ],
+    [
+      { units: [unit, { type: 'tape', spec: 'z=memory' }] },
+      undefined,
+      /^--tape z=memory: name: there is a z/,
+    ],
+    [{ units: [{ type: 'disk', spec: 'x=memory' }] }, file, /^--disk x=memory: name: there is a x/],
+    [{ units: [unit], portals: ['::1'] }, undefined, /^--portal ::1: /],
+    [{ units: [unit], advertise: '' }, undefined, /^--advertise : |^advertise: must not be empty/],
+    [{ units: [unit], advertise: 'a:b' }, undefined, /^--advertise a:b: /],
+    [{ units: [unit], target: 'san' }, undefined, /^--target san: "san" is no iSCSI name/],
+  ] as [Partial<ServeWords>, SanOptions | undefined, string | RegExp][]) {
+    const got = said(() => optionsOfWords(words(more), base));
+    if (typeof sentence === 'string') t.equal(got, sentence);
+    else t.match(got, sentence);
+  }
+  t.end();
+});
+
+t.test('configuration files', async t => {
+  const dir = t.testdir({});
+  const file = async (text: string, name = 'sanlet.yaml'): Promise<string> => {
+    await writeFile(join(dir, name), text);
+    return join(dir, name);
+  };
+  const yaml = await file(`portals: ['127.0.0.1:3260']
+state: state
+targets:
+  - iqn: iqn.2026-01.io.x:a
+    disks:
+      - { name: d0, path: d0.img, size: 64M }
+      - { name: d1, memory: 64MiB, lun: 5 }
+    tapes:
+      - name: t0
+        path: /abs/t0
+    chap: { user: u, secret: s }
+    initiators: ['iqn.*']
+`);
+  t.strictSame(await readConfigFile(yaml), {
+    portals: ['127.0.0.1:3260'],
+    state: join(dir, 'state'),
+    targets: [
+      {
+        iqn: 'iqn.2026-01.io.x:a',
+        disks: [
+          { name: 'd0', path: join(dir, 'd0.img'), size: '64M' },
+          { name: 'd1', memory: '64MiB', lun: 5 },
+        ],
+        tapes: [{ name: 't0', path: '/abs/t0' }],
+        chap: { user: 'u', secret: 's' },
+        initiators: ['iqn.*'],
+      },
+    ],
+  });
+  const json = await file('{ "disks": [ { "name": "d", "memory": 1048576 } ] }', 'sanlet.json');
+  t.strictSame(await readConfigFile(json), { disks: [{ name: 'd', memory: 1_048_576 }] });
+  t.strictSame(
+    await readConfigFile(await file('portals: [a]\n')),
+    { portals: ['a'] },
+    'the command line may name the disks',
+  );
+
+  const wrong: [string, RegExp][] = [
+    [
+      'targets:\n  - disks:\n      - name: a\n        memory: true\n        size: 12x\n',
+      /sanlet\.yaml:5: targets\[0\]\.disks\[0\]\.size: "12x" is not a size/,
+    ],
+    [
+      'targets:\n  - disks:\n      - name: a\n        memry: true\n',
+      /sanlet\.yaml:4: targets\[0\]\.disks\[0\]\.memry: there is no such key in a disk \(did you mean memory\?\)/,
+    ],
+    [
+      'targets:\n  - disks:\n      - memory: true\n',
+      /sanlet\.yaml:3: targets\[0\]\.disks\[0\]\.name: is missing/,
+    ],
+    [
+      '# a\n\nportal: [a]\n',
+      /sanlet\.yaml:3: portal: there is no such key in the configuration \(did you mean portals\?\)/,
+    ],
+    ['portals: [a\n', /sanlet\.yaml:2: Flow sequence/],
+    ['a: 1\na: 2\n', /sanlet\.yaml:2: Map keys must be unique/],
+    ['', /sanlet\.yaml: the file is empty|sanlet\.yaml:1: the file is empty/],
+    ['just text', /sanlet\.yaml:1: the configuration must be a group of keys/],
+    [
+      'disks: [{ name: a, memory: true }, { name: a, memory: true }]\n',
+      /sanlet\.yaml:1: disks\[1\]\.name: there is a a/,
+    ],
+  ];
+  for (const [text, sentence] of wrong) t.match(await saidLater(readConfigFile(await file(text))), sentence);
+  t.match(
+    await saidLater(
+      readConfigFile(await file('{ "disks": [\n { "name": "a", "memory": true, "lun": "x" } ] }', 'b.json')),
+    ),
+    /b\.json:2: disks\[0\]\.lun: must be a number, not "x"/,
+  );
+  t.match(await saidLater(readConfigFile(join(dir, 'none.yaml'))), /none\.yaml: there is no such file/);
+  t.match(await saidLater(readConfigFile(dir)), /EISDIR|directory/);
+  const bomb = `a: &a [x, x]\n${Array.from({ length: 20 }, (_, i) => `b${i}: &b${i} [*${i === 0 ? 'a' : `b${i - 1}`}, *${i === 0 ? 'a' : `b${i - 1}`}]`).join('\n')}\n`;
+  t.match(
+    await saidLater(readConfigFile(await file(bomb))),
+    /no such key|alias/i,
+    'aliases that explode are refused',
+  );
+});
+
+t.test('files of media, looked at before anything is opened', async t => {
+  const dir = t.testdir({ 'd.img': 'x'.repeat(8192), 'odd.img': 'x'.repeat(1000), 'empty.img': '' });
+  const check = (disk: object, tape?: object): Promise<string> =>
+    saidLater(
+      checkMediumFiles(
+        resolveOptions({
+          disks: [{ name: 'd', ...disk } as never],
+          tapes: tape === undefined ? [] : [{ name: 't', ...tape } as never],
+        }),
+      ),
+    );
+  const at = (name: string): string => join(dir, name);
+  t.equal(await check({ path: at('d.img') }), 'no error');
+  t.equal(await check({ path: at('d.img'), size: 8192 }), 'no error');
+  t.equal(await check({ path: at('new.img'), size: '1M' }), 'no error');
+  t.equal(await check({ memory: true }, { path: at('new.tape') }), 'no error');
+  t.match(
+    await check({ path: at('new.img') }),
+    /^d: .*new\.img does not exist; give a size, and it will be made$/,
+  );
+  t.match(
+    await check({ path: at('new.img'), size: '1M', ro: true }),
+    /does not exist, and a read-only medium is not made/,
+  );
+  t.match(await check({ path: at('d.img'), size: 4096 }), /has 8192 bytes and not 4096; leave out size/);
+  t.match(
+    await check({ path: at('odd.img') }),
+    /has 1000 bytes, which is no multiple of its block size, 512/,
+  );
+  t.match(await check({ path: at('empty.img') }), /is empty, and a disk is not/);
+  t.match(await check({ path: dir }), /is no regular file/);
+  await mkdir(at('closed'));
+  t.match(await check({ path: join(at('d.img'), 'x') }), /cannot be looked at/);
+  await chmod(at('closed'), 0o700);
+});
+
+t.test('suggestions', t => {
+  t.equal(nearest('sise', ['size', 'block']), 'size');
+  t.equal(nearest('serv', ['serve', 'demo']), 'serve');
+  t.equal(nearest('xyz', ['size', 'block']), undefined);
+  t.end();
+});
