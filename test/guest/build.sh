@@ -86,6 +86,10 @@ ln -sf dash "$root/usr/bin/sh"
 ln -sf mt-st "$root/usr/bin/mt"
 echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
 echo 'InitiatorName=iqn.2026-01.io.sanlet:guest' >"$root/etc/iscsi/initiatorname.iscsi"
+# 128 MiB of receive buffer, of which little is ever used. While a busy socket works off what has come in
+# meanwhile, this kernel counts all of that as occupied; emulation is slow enough that it then closes the
+# window of 64 KiB, and it does not open it again: reads would stall for the 5 s until the next probe.
+echo 'node.conn[0].tcp.window_size = 134217728' >>"$root/etc/iscsi/iscsid.conf"
 
 # The kernel as the ELF file inside the bzImage: QEMU enters it directly (PVH), where it would emulate a
 # BIOS and a decompressor first. The setup header tells where the compressed payload is;

@@ -25,6 +25,8 @@ set +a
 # Should whoever started QEMU be killed, this still ends it.
 (sleep "$GUEST_SECONDS" && echo o >/proc/sysrq-trigger) &
 
+# Lets iscsid have the receive buffer that its configuration asks for.
+echo 268435456 >/proc/sys/net/core/rmem_max
 ip link set lo up
 ip address add 10.0.2.15/24 dev eth0
 ip link set eth0 up

@@ -37,7 +37,7 @@ const saidLater = async (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof ConfigError ? error.message : Promise.reject(error as Error)),
   );
 
-t.test('sizes', t => {
+void t.test('sizes', t => {
   const right: [string | number, number][] = [
     ['0', 0],
     ['512', 512],
@@ -67,7 +67,7 @@ t.test('sizes', t => {
   t.end();
 });
 
-t.test('iSCSI names (RFC 7143 4.2.7)', t => {
+void t.test('iSCSI names (RFC 7143 4.2.7)', t => {
   for (const [text, name] of [
     ['iqn.2026-01.io.sanlet:san', 'iqn.2026-01.io.sanlet:san'],
     ['IQN.2026-01.IO.Sanlet:A', 'iqn.2026-01.io.sanlet:a'],
@@ -98,7 +98,7 @@ t.test('iSCSI names (RFC 7143 4.2.7)', t => {
   t.end();
 });
 
-t.test('portals', t => {
+void t.test('portals', t => {
   for (const [text, host, port] of [
     ['127.0.0.1:3260', '127.0.0.1', 3260],
     ['127.0.0.1', '127.0.0.1', 3260],
@@ -126,7 +126,7 @@ t.test('portals', t => {
   t.end();
 });
 
-t.test('SPEC of a disk and a tape', t => {
+void t.test('SPEC of a disk and a tape', t => {
   for (const [spec, options] of [
     ['d=/a', { name: 'd', path: '/a' }],
     ['d=memory', { name: 'd', memory: true }],
@@ -175,7 +175,7 @@ t.test('SPEC of a disk and a tape', t => {
   t.end();
 });
 
-t.test('resolved options', t => {
+void t.test('resolved options', t => {
   t.strictSame(
     resolveOptions({ disks: [{ name: 'd0', memory: '64MiB' }], tapes: [{ name: 't0', memory: true }] }),
     {
@@ -236,7 +236,7 @@ t.test('resolved options', t => {
       },
       { iqn: 'iqn.2026-01.io.sanlet:b' },
     ],
-    log: console as never,
+    log: console,
   });
   t.strictSame(full.portals, [
     { host: '::1', port: 0 },
@@ -264,7 +264,7 @@ t.test('resolved options', t => {
   t.end();
 });
 
-t.test('every complaint of resolveOptions', t => {
+void t.test('every complaint of resolveOptions', t => {
   const d = (more: object): SanOptions => ({ disks: [{ name: 'd', memory: true, ...more }] });
   const cases: [unknown, string | RegExp][] = [
     [{}, 'there is nothing to serve: give at least one disk or tape'],
@@ -345,7 +345,7 @@ t.test('every complaint of resolveOptions', t => {
   t.end();
 });
 
-t.test('words of the command line', t => {
+void t.test('words of the command line', t => {
   const words = (more: Partial<ServeWords>): ServeWords => ({ portals: [], units: [], ...more });
   const mixed = resolveOptions(
     optionsOfWords(
@@ -429,7 +429,7 @@ t.test('words of the command line', t => {
   t.end();
 });
 
-t.test('configuration files', async t => {
+void t.test('configuration files', async t => {
   const dir = t.testdir({});
   const file = async (text: string, name = 'sanlet.yaml'): Promise<string> => {
     await writeFile(join(dir, name), text);
@@ -515,14 +515,14 @@ targets:
   );
 });
 
-t.test('files of media, looked at before anything is opened', async t => {
+void t.test('files of media, looked at before anything is opened', async t => {
   const dir = t.testdir({ 'd.img': 'x'.repeat(8192), 'odd.img': 'x'.repeat(1000), 'empty.img': '' });
   const check = (disk: object, tape?: object): Promise<string> =>
     saidLater(
       checkMediumFiles(
         resolveOptions({
-          disks: [{ name: 'd', ...disk } as never],
-          tapes: tape === undefined ? [] : [{ name: 't', ...tape } as never],
+          disks: [{ name: 'd', ...disk }],
+          tapes: tape === undefined ? [] : [{ name: 't', ...tape }],
         }),
       ),
     );
@@ -551,7 +551,7 @@ t.test('files of media, looked at before anything is opened', async t => {
   await chmod(at('closed'), 0o700);
 });
 
-t.test('suggestions', t => {
+void t.test('suggestions', t => {
   t.equal(nearest('sise', ['size', 'block']), 'size');
   t.equal(nearest('serv', ['serve', 'demo']), 'serve');
   t.equal(nearest('xyz', ['size', 'block']), undefined);

@@ -1,0 +1,180 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseSize, SIZE_FORMS } from '../lib/sizes.ts';
+import { ExitCode, report } from './failure.ts';
+
+/* What a command needs is loaded when it is called: a help text loads nothing, and a San is ready in a moment. */
+
+interface UnitWord {
+  readonly type: 'disk' | 'tape';
+  readonly spec: string;
+}
+
+let exitCode: number = ExitCode.OK;
+const ends = async (code: Promise<number>): Promise<void> => {
+  exitCode = await code;
+};
+
+const version = (): string => {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+};
+
+/** Commander's lines as one sentence. */
+const outputError = (text: string, write: (text: string) => void): void => {
+  const sentence = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace('(Did you mean', '(did you mean')
+    .replace(/\.$/, '');
+  write(`sanlet: ${sentence}; see ${helpWords()}\n`);
+};
+
+const COMMANDS = ['demo', 'serve', 'ls', 'xcopy'];
+const helpWords = (): string => {
+  const word = process.argv.slice(2).find(each => !each.startsWith('-'));
+  return word !== undefined && COMMANDS.includes(word) ? `sanlet ${word} --help` : 'sanlet --help';
+};
+
+const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+
+const whole =
+  (least: number) =>
+  (value: string): number => {
+    const number = Number(value);
+    if (!/^[0-9]+$/.test(value) || !Number.isSafeInteger(number) || number < least) {
+      throw new InvalidArgumentError(`It is a whole number from ${least} on.`);
+    }
+    return number;
+  };
+
+const size = (value: string): number => {
+  const bytes = parseSize(value);
+  if (bytes === undefined || bytes === 0) throw new InvalidArgumentError(`It is ${SIZE_FORMS}.`);
+  return bytes;
+};
+
+const program = new Command('sanlet')
+  .description('A SAN in a process: an iSCSI target with disks, tapes and a copy manager inside.')
+  .version(version(), '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'print this help')
+  .helpCommand(false)
+  .configureOutput({ outputError })
+  .showSuggestionAfterError()
+  .exitOverride();
+program.addHelpText(
+  'after',
+  `
+Examples:
+  sanlet demo                                             watch a disk go to a tape and back inside the target
+  sanlet serve --disk d0=memory,size=1G --tape t0=memory  serve a disk and a tape on 127.0.0.1:3260
+  sanlet ls iscsi://127.0.0.1                             list targets and LUNs
+
+Exit codes: 0 done, 1 it could not be done, 2 what was asked for is wrong.`,
+);
+
+program
+  .command('demo')
+  .description('copy a disk to a tape and back inside the target, and compare')
+  .argument('[IMAGE]', 'a disk image, which is only read; a 64 MiB sample unless given')
+  .option('--json', 'print one JSON object')
+  .action(async (image: string | undefined, options: { json?: boolean }) => {
+    const { demo } = await import('./demo.ts');
+    await ends(demo(image, options));
+  });
+
+/** Disks and tapes in the order they stand in argv, which is the order of their LUNs: commander keeps it per option only. */
+const units: UnitWord[] = [];
+const unit = (type: UnitWord['type']) => (spec: string) => {
+  units.push({ type, spec });
+  return units.length;
+};
+
+program
+  .command('serve')
+  .description('serve disks and tapes over iSCSI until SIGINT or SIGTERM')
+  .option('--config <FILE>', 'configuration in YAML or JSON')
+  .option(
+    '--portal <HOST:PORT>',
+    'listen here (127.0.0.1:3260); port 0 picks a free one; repeatable',
+    several,
+  )
+  .option('--target <IQN>', 'name of the target (iqn.2026-01.io.sanlet:san)')
+  .addOption(new Option('--disk <SPEC>', 'add a disk; repeatable').argParser(unit('disk')))
+  .addOption(new Option('--tape <SPEC>', 'add a tape; repeatable').argParser(unit('tape')))
+  .option('--advertise <HOST:PORT>', 'what SendTargets answers, for NAT, containers and guests')
+  .option('--state <DIR>', 'directory for what is kept beside the media')
+  .option('--json', 'print the ready line as a JSON object')
+  .option('--run <COMMAND>', 'run a command of the shell, stop when it ends and exit with its code')
+  .addHelpText(
+    'after',
+    `
+SPEC is NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]; ,, is a comma of the path.
+A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk and --tape.
+A command given with --run finds SANLET_PORTAL, SANLET_TARGET and SANLET_URL_0, SANLET_URL_1 … in its environment.
+SANLET_LOG=error|warn|info|debug says how much is logged on stderr.
+
+Examples:
+  sanlet serve --disk d0=/srv/d0.img,size=10G --tape t0=/srv/t0.tape
+  sanlet serve --portal 127.0.0.1:0 --disk d0=memory --run 'qemu-img info "$SANLET_URL_0"'`,
+  )
+  .action(async (options: Record<string, string & boolean & string[]>) => {
+    const { serve } = await import('./serve.ts');
+    const { config, portal, target, advertise, state, json, run } = options;
+    await ends(serve({ config, portals: portal ?? [], target, advertise, state, json, run, units }));
+  });
+
+program
+  .command('ls')
+  .description('list targets and LUNs: type, size, name and NAA')
+  .argument('<URL>', 'iscsi://[user[%secret]@]host[:port][/iqn[/lun]]')
+  .addHelpText('after', `\nExample:\n  sanlet ls iscsi://127.0.0.1:3260`)
+  .action(async (url: string) => {
+    const { ls } = await import('./ls.ts');
+    await ends(ls(url));
+  });
+
+program
+  .command('xcopy')
+  .description('copy between two LUNs of one target, inside the target')
+  .argument('<SRC>', 'iscsi://[user[%secret]@]host[:port]/iqn/lun')
+  .argument('<DST>', 'a LUN of the same target')
+  .option(
+    '--blocks <N>',
+    'blocks of the disk to copy, of the source where both are disks (all there is)',
+    whole(1),
+  )
+  .option('--skip <LBA>', 'first block of a source disk (0)', whole(0))
+  .option('--seek <LBA>', 'first block of a destination disk (0)', whole(0))
+  .option('--record <BYTES>', 'length of a tape record (64K)', size)
+  .option('--json', 'print one JSON object')
+  .addHelpText(
+    'after',
+    `
+A tape is read and written at its present position. What is written to a tape is closed with one filemark; a tape is
+read until --blocks, a filemark, the end of data or a full disk.
+
+Example:
+  sanlet xcopy iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/0 iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/1`,
+  )
+  .action(async (source: string, destination: string, options: object) => {
+    const { xcopy } = await import('./xcopy.ts');
+    await ends(xcopy(source, destination, options));
+  });
+
+// A reader that has gone, as after `| head -1`, is no reason to die with a stack.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
+  else exitCode = report(error);
+}
+process.exit(exitCode);

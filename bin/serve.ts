@@ -1,0 +1,63 @@
+import {
+  checkMediumFiles,
+  optionsOfWords,
+  readConfigFile,
+  resolveOptions,
+  type ServeWords,
+} from '../lib/config.ts';
+import { environmentOf, RunningCommand } from '../lib/cli/run-command.ts';
+import { San } from '../lib/san.ts';
+import { ExitCode } from './failure.ts';
+import { newLog } from './log.ts';
+
+export interface ServeOptions extends ServeWords {
+  readonly config?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly run?: string | undefined;
+}
+
+const DEFAULT_PORTALS = ['127.0.0.1:3260'];
+/** SIGINT and SIGTERM end it within two seconds; what has not closed by then is left to the kernel. */
+const STOP_LIMIT_MS = 1_800;
+
+export async function serve({ config, json = false, run, ...words }: ServeOptions): Promise<number> {
+  const stopped = new Promise<NodeJS.Signals>(resolve => {
+    process.once('SIGINT', resolve);
+    process.once('SIGTERM', resolve);
+  });
+  const file = config === undefined ? undefined : await readConfigFile(config);
+  const options = optionsOfWords(words, file);
+  await checkMediumFiles(resolveOptions(options));
+  const san = await San.start({ portals: DEFAULT_PORTALS, ...options, log: newLog() });
+  const ready = json ? readyObject(san) : readyLine(san);
+  if (run === undefined) {
+    process.stdout.write(`${ready}\n`);
+    await stopped;
+    await stopWithin(san);
+    return ExitCode.OK;
+  }
+  process.stderr.write(`${ready}\n`);
+  const command = new RunningCommand(run, environmentOf(san));
+  void stopped.then(signal => command.stop(signal));
+  const code = await command.code;
+  await stopWithin(san);
+  return code;
+}
+
+function readyLine(san: San): string {
+  const luns = san.targets.reduce((sum, target) => sum + target.luns.length, 0);
+  const targets = san.targets.map(({ iqn }) => iqn).join(',');
+  return `sanlet ready portal=${san.portals.join(',')} target=${targets} luns=${luns}`;
+}
+
+const readyObject = (san: San): string =>
+  JSON.stringify({ event: 'ready', portals: san.portals, targets: san.targets });
+
+async function stopWithin(san: San): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, STOP_LIMIT_MS);
+  });
+  await Promise.race([san.stop(), late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,57 @@
+import { startProgress } from '../lib/cli/progress.ts';
+import { formatTime } from '../lib/cli/table.ts';
+import { copyUrls, type UrlCopy, type UrlCopyOptions } from '../lib/initiator/url-copy.ts';
+import { withoutSecret } from '../lib/initiator/url.ts';
+import { formatSize } from '../lib/sizes.ts';
+import { ExitCode } from './failure.ts';
+import { interruptible } from './interrupt.ts';
+
+export interface XcopyOptions extends UrlCopyOptions {
+  readonly json?: boolean;
+}
+
+export function xcopy(source: string, destination: string, options: XcopyOptions): Promise<number> {
+  return interruptible(async signal => {
+    const report = await copyUrls(source, destination, options, {
+      signal,
+      begin: (what, bytes) => startProgress(process.stderr, what, bytes),
+    });
+    process.stdout.write(
+      options.json === true ? `${JSON.stringify(jsonOf(source, destination, report))}\n` : textOf(report),
+    );
+    return ExitCode.OK;
+  });
+}
+
+const STOPS = {
+  count: 'the blocks that were asked for',
+  'end of the disk': 'the end of the disk',
+  'full disk': 'the disk is full',
+  filemark: 'a filemark',
+  'end of data': 'the end of data',
+} as const;
+
+function textOf({ kind, outcome }: UrlCopy): string {
+  const { bytes, blocks, elapsedMs, carriedBytes, commands, stop } = outcome;
+  const rate = `${formatSize((bytes * 1000) / elapsedMs)}/s`;
+  return (
+    `copied from ${kind}: ${bytes} bytes (${blocks} blocks) in ${formatTime(elapsedMs)}, ${rate}\n` +
+    `stopped by: ${STOPS[stop]}\n` +
+    `carried by the initiator: ${formatSize(carriedBytes)} for ${commands} EXTENDED COPY command${commands === 1 ? '' : 's'}\n`
+  );
+}
+
+const jsonOf = (source: string, destination: string, { kind, record, outcome }: UrlCopy): object => ({
+  source: withoutSecret(source),
+  destination: withoutSecret(destination),
+  kind,
+  copiedBytes: outcome.bytes,
+  blocks: outcome.blocks,
+  record,
+  stop: outcome.stop,
+  commands: outcome.commands,
+  segments: outcome.segments,
+  carriedBytes: outcome.carriedBytes,
+  seconds: outcome.elapsedMs / 1000,
+  bytesPerSecond: Math.round((outcome.bytes * 1000) / outcome.elapsedMs),
+});
