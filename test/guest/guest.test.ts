@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { bootGuest, HOST_IN_GUEST, type JobResult, prepareGuest } from './guest.ts';
 import { freePort, startTarget } from './target.ts';
 
-/** In their order: the first logs in, the last logs out, and any one can run alone. */
+/** In this order, but any one can run alone. */
 const JOBS = [
   'login',
   'filesystem',
@@ -13,8 +13,9 @@ const JOBS = [
   'tape',
   'tar',
   'tape-copy',
-  'chap',
   'logout',
+  'chap',
+  'multipath',
 ];
 /** Some of them only: SANLET_GUEST_JOBS='tape tar'. */
 const jobs = process.env['SANLET_GUEST_JOBS']?.split(/\s+/) ?? JOBS;

@@ -12,6 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   iscsi: ['bytes', 'scsi-cmds'],
   initiator: ['bytes', 'iscsi'],
   config: ['scsi-cmds'],
+  // What bin/ starts: needs both a San and an initiator, which know nothing of each other.
+  cli: ['bytes', 'config', 'initiator', 'san.ts'],
 };
 
 /** What of another room's files may be imported, where it is not the whole room. */

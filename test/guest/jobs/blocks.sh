@@ -7,7 +7,8 @@ check 'a range is written' fill "$disk1" /dev/urandom 8
 blocks_of "$disk1" 0 16384 >before
 
 # Of 16,384 blocks 4,096 in the middle go.
-check 'UNMAP' sg_unmap --lba=4096 --num=4096 "$disk1_sg"
+# --force: or it waits 15 s for someone to think better of it.
+check 'UNMAP' sg_unmap --force --lba=4096 --num=4096 "$disk1_sg"
 check 'what was unmapped reads as zeros' holds "$disk1" 4096 4096 /dev/zero
 check 'what was before it is there' holds "$disk1" 0 4096 before
 after() { tail -c +$((8192 * 512 + 1)) before >rest && holds "$disk1" 8192 8192 rest; }

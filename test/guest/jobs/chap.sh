@@ -22,4 +22,5 @@ auth password_in "$CHAP_MUTUAL_SECRET"
 check 'login when the target proves itself too' node --login
 check 'logout after that' node --logout
 auth password_in 'not-the-secret'
-refuses 'no login when the target fails to' 'authorization failure' node --login
+# Here it is the initiator that breaks off, and it has other words for it.
+refuses 'no login when the target fails to' 'non-retryable iSCSI login failure' node --login

@@ -4,7 +4,7 @@
 attach
 
 check 'the source is filled' fill "$disk0" /dev/urandom 17
-check 'the destination is emptied' fill "$disk1" /dev/zero 128
+check 'the destination is emptied' fill "$disk1" /dev/zero 34
 blocks_of "$disk0" 0 34816 >source
 
 copy() { sg_xcopy if="$disk0" of="$disk1" bs=512 "$@"; }
@@ -19,11 +19,11 @@ check 'they are the same there' holds "$disk1" 40961 1001 part
 check 'the block before them is untouched' holds "$disk1" 40960 1 /dev/zero
 check 'the block after them is untouched' holds "$disk1" 41962 1 /dev/zero
 
-within() { sg_xcopy if="$disk1" of="$disk1" bs=512 skip=0 seek=100000 count=2048; }
+within() { sg_xcopy if="$disk1" of="$disk1" bs=512 skip=0 seek=50000 count=2048; }
 check 'a disk is copied to itself' within
-check 'both places are the same' holds "$disk1" 100000 2048 source
+check 'both places are the same' holds "$disk1" 50000 2048 source
 
 # Commands of 1,500 blocks at most, by way of the sg nodes.
-small() { sg_xcopy if="$disk0_sg" of="$disk1_sg" bs=512 bpt=1500 seek=200000 count=4096; }
+small() { sg_xcopy if="$disk0_sg" of="$disk1_sg" bs=512 bpt=1500 seek=60000 count=4096; }
 check 'a copy in several commands' small
-check 'nothing is lost between them' holds "$disk1" 200000 4096 source
+check 'nothing is lost between them' holds "$disk1" 60000 4096 source

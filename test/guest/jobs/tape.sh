@@ -58,7 +58,8 @@ refuses 'a record longer than the buffer is an error' 'cannot allocate memory' n
 check 'to the second file to erase it' t asf 1
 check 'erase to the end' t erase
 check 'to the second file again' t asf 1
-refuses 'there is nothing left of it' 'input/output error' next 65536
+# st makes of the end of data right after a filemark an empty read or an error, as it came there.
+equal 'there is nothing left of it' "$(size_of_next 2>/dev/null)" 0
 check 'rewind to the first' t rewind
 equal 'the first file is still there' "$(size_of_next)" 1000
 
@@ -79,6 +80,7 @@ equal 'a block read alone is 512 bytes long' "$(size_of_next)" 512
 check 'unload' t offline
 says 'status of an unloaded drive' 'DR_OPEN' t status
 check 'load' t load
-says 'status of a loaded drive' '(^| )BOT( |$).*ONLINE' t status
+check 'rewind a loaded drive' t rewind
+says 'status of a loaded drive' '(^| )BOT ONLINE( |$)' t status
 equal 'the tape is what it was' "$(size_of_next)" 512
 check 'rewind at the end' t rewind
