@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseSize, SIZE_FORMS } from '../lib/sizes.ts';
+import { version } from '../lib/version.ts';
 import { ExitCode, report } from './failure.ts';
 
 /* What a command needs is loaded when it is called: a help text loads nothing, and a San is ready in a moment. */
@@ -14,11 +14,6 @@ interface UnitWord {
 let exitCode: number = ExitCode.OK;
 const ends = async (code: Promise<number>): Promise<void> => {
   exitCode = await code;
-};
-
-const version = (): string => {
-  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
 };
 
 /** Commander's lines as one sentence. */
@@ -58,7 +53,7 @@ const size = (value: string): number => {
 
 const program = new Command('sanlet')
   .description('A SAN in a process: an iSCSI target with disks, tapes and a copy manager inside.')
-  .version(version(), '-V, --version', 'print the version')
+  .version(version, '-V, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .helpCommand(false)
   .configureOutput({ outputError })

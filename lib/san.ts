@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import { openDiskFile } from './backends/file.ts';
 import { memoryDisk } from './backends/memory.ts';
@@ -17,6 +16,7 @@ import type { LogicalUnit } from './scsi-cmds/logical-unit.ts';
 import { disk } from './scsi-cmds/sbc/disk-unit.ts';
 import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
+import { version } from './version.ts';
 
 /** A logical unit as an initiator will find it. */
 export interface Lun {
@@ -35,11 +35,6 @@ export interface SanTarget {
   readonly iqn: string;
   readonly luns: readonly Lun[];
 }
-
-const { version } = createRequire(import.meta.url)(
-  // Compiled, this file lies in dist/lib; in the sources in lib.
-  import.meta.url.includes('/dist/lib/') ? '../../package.json' : '../package.json',
-) as { version: string };
 
 /** PRODUCT REVISION LEVEL has four characters (SPC-4 6.6.2). */
 const REVISION = version.split('.').slice(0, 2).join('.').padEnd(4).slice(0, 4);

@@ -480,6 +480,34 @@ void t.test('a buffer that was given back takes no more data: two sessions, one 
   t.ok((await read(two, 1000, 65536)).data.equals(good), 'no byte of one is in the other');
 });
 
+void t.test(
+  'data that comes before its R2T goes nowhere, and is not taken for what was asked for',
+  async t => {
+    const { node, gate } = startNode(t);
+    const peer = await logIn(t, node, {
+      luns: [0, 1],
+      keys: { ImmediateData: 'No', MaxRecvDataSegmentLength: '1048576' },
+    });
+    await peer.command(0, write10(0, 128), { write: Buffer.alloc(65536, 0x01) });
+    gate.shut = true;
+    // 64 MiB are out, so that the write waits; its first R2T will have the first tag that the session has not given yet.
+    const reads = Array.from({ length: 4 }, () => peer.start(1, read10(0, 32768), { read: 16 * MIB }));
+    const tag = peer.start(0, write10(0, 128), { write: Buffer.alloc(65536, 0x02) });
+    t.same(await peer.settled(), [], 'no R2T yet');
+    const data = Buffer.alloc(65536, 0x02);
+    peer.dataOut(0, tag, 2, data, 0, 0, true, { stopAt: 48 + 1000 });
+    await turns(5);
+    gate.open();
+    const r2t = await peer.nextOf(Opcode.R2T);
+    t.equal(r2t.num('targetTransferTag'), 2, 'the tag was guessed');
+    peer.rest();
+    const told = await peer.finish(tag, 0);
+    t.equal(told.said, 'b/0c0c', 'unexpected unsolicited data');
+    t.ok((await read(peer, 0, 65536)).data.equals(Buffer.alloc(65536, 0x01)), 'nothing was written');
+    t.equal(reads.length, 4);
+  },
+);
+
 void t.test('memory: what comes early, and what is refused, is bounded', async t => {
   const { node } = startNode(t);
   const peer = await logIn(t, node, { keys: { InitialR2T: 'No' } });

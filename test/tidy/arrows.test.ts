@@ -28,7 +28,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
 };
 
 /** Files directly in lib that every room may use. */
-const COMMON = new Set(['log.ts', 'sizes.ts']);
+const COMMON = new Set(['log.ts', 'sizes.ts', 'version.ts']);
 
 const lib = resolve(import.meta.dirname, '../../lib');
 const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));
