@@ -303,7 +303,7 @@ void t.test(
       readonly what: string;
       readonly said: string;
       readonly keys: Record<string, string>;
-      run(peer: Initiator): number;
+      readonly run: (peer: Initiator) => number;
     }
     const start = (peer: Initiator, immediateBytes: number, final: boolean, bytes = 16 * KIB): number =>
       peer.start(0, write10(0, 32), { write: data, expect: bytes, immediateBytes, final });
@@ -491,7 +491,7 @@ void t.test(
     await peer.command(0, write10(0, 128), { write: Buffer.alloc(65536, 0x01) });
     gate.shut = true;
     // 64 MiB are out, so that the write waits; its first R2T will have the first tag that the session has not given yet.
-    const reads = Array.from({ length: 4 }, () => peer.start(1, read10(0, 32768), { read: 16 * MIB }));
+    for (let i = 0; i < 4; i++) peer.start(1, read10(0, 32768), { read: 16 * MIB });
     const tag = peer.start(0, write10(0, 128), { write: Buffer.alloc(65536, 0x02) });
     t.same(await peer.settled(), [], 'no R2T yet');
     const data = Buffer.alloc(65536, 0x02);
@@ -504,7 +504,6 @@ void t.test(
     const told = await peer.finish(tag, 0);
     t.equal(told.said, 'b/0c0c', 'unexpected unsolicited data');
     t.ok((await read(peer, 0, 65536)).data.equals(Buffer.alloc(65536, 0x01)), 'nothing was written');
-    t.equal(reads.length, 4);
   },
 );
 

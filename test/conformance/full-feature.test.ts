@@ -2,7 +2,6 @@
 import t, { type Test } from 'tap';
 import { BURST_BYTES, QUEUE_DEPTH, SILENCE_MS } from '../../lib/iscsi/limits.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
-import { San } from '../../lib/san.ts';
 import { type Initiator, cdb16, hexBytes, lunField, read10, write10 } from '../harness/initiator.ts';
 import { NONE, type Pdu, text } from '../harness/peer.ts';
 import { pattern } from '../harness/random.ts';
@@ -278,18 +277,18 @@ void t.test('RFC 7143 11.18 and 11.19: NOP both ways', async t => {
 
 /** Takes the watch timer of the nodes to come into the test's hand, and its time. */
 function clock(t: Test): { watch: () => void; sleep: (ms: number) => void } {
-  const { setInterval } = globalThis;
-  const { now } = performance;
+  const real = globalThis.setInterval;
+  const now = performance.now.bind(performance);
   const ticks: (() => void)[] = [];
   let skipped = 0;
-  performance.now = () => now.call(performance) + skipped;
-  globalThis.setInterval = ((tick: () => void) => {
+  performance.now = () => now() + skipped;
+  globalThis.setInterval = (tick: () => void) => {
     ticks.push(tick);
-    return setInterval(() => {}, 1e9);
-  }) as typeof setInterval;
+    return real(() => {}, 1e9);
+  };
   t.teardown(() => {
     performance.now = now;
-    globalThis.setInterval = setInterval;
+    globalThis.setInterval = real;
   });
   return {
     watch: () => ticks.forEach(tick => tick()),
@@ -447,14 +446,12 @@ void t.test('RFC 7143 11.14 and 11.15: Logout', async t => {
   );
   const again = await connect(t, san).login({ target: TARGET });
   t.equal((await again.command(0, TUR)).said, '6/2900', 'SAM-5 5.14: a new nexus');
-  const early = peer.cmdSN;
   again.send(Opcode.LOGOUT_REQUEST, { final: true, reason: 0, initiatorTaskTag: 5, cmdSN: again.cmdSN + 1 });
   t.same(await again.settled(), [], 'a Logout that is not immediate waits for its turn');
   const last = again.start(0, TUR);
   t.equal((await again.next()).num('initiatorTaskTag'), last);
   t.equal((await again.next()).opcode, Opcode.LOGOUT_RESPONSE);
   await again.ended;
-  t.ok(early > 0);
 });
 
 void t.test('RFC 7143 11.5 and 11.6: task management', async t => {
@@ -737,7 +734,7 @@ void t.test('RFC 7143 7.8 and 13.1: digests', async t => {
     header.writeUIntBE(BURST_BYTES + 4, 5, 3);
     peer.stream.write(header);
     await peer.ended;
-    t.ok(true, 'it ended');
+    t.equal(peer.pdus.at(-1)!.opcode, Opcode.SCSI_RESPONSE, 'without a word');
   });
 });
 
@@ -778,8 +775,7 @@ void t.test('SAM-5 4.7: the LUN field', async t => {
     peer.cmdSN++;
     hexBytes(field).copy(header, 8);
     peer.sendHeader(header);
-    const { num } = { num: (await peer.next()).num('status') };
-    t.equal(num, there ? 0 : 2, field);
+    t.equal((await peer.next()).num('status'), there ? 0 : 2, field);
   }
   const absent = await peer.command(5, TUR);
   t.equal(absent.said, '5/2500', 'LOGICAL UNIT NOT SUPPORTED');
@@ -815,23 +811,21 @@ void t.test('house.md: two targets are two address spaces', async t => {
   );
   const naas = [san.targets[0]!.luns[0]!, ...san.targets[1]!.luns].map(({ naa }) => naa);
   t.equal(new Set(naas).size, 3, 'three units, three names');
-  const copy = (from: string, to: string): Buffer => xcopy(from, to);
-  const local = await two.command(0, cdb16(xcopyCdb(copy(naas[1]!, naas[2]!))), {
-    write: copy(naas[1]!, naas[2]!),
+  const local = await two.command(0, cdb16(xcopyCdb(xcopy(naas[1]!, naas[2]!))), {
+    write: xcopy(naas[1]!, naas[2]!),
   });
   t.equal(local.said, '', 'a copy inside a target');
-  const across = await one.command(0, cdb16(xcopyCdb(copy(naas[0]!, naas[2]!))), {
-    write: copy(naas[0]!, naas[2]!),
+  const across = await one.command(0, cdb16(xcopyCdb(xcopy(naas[0]!, naas[2]!))), {
+    write: xcopy(naas[0]!, naas[2]!),
   });
   t.equal(across.said, 'a/0804', 'COPY ABORTED, UNREACHABLE COPY TARGET');
-  const nowhere = copy(naas[0]!, '6000000000000000');
+  const nowhere = xcopy(naas[0]!, '6000000000000000');
   t.equal(
     (await one.command(0, cdb16(xcopyCdb(nowhere)), { write: nowhere })).said,
     'a/0804',
     'as for a unit that is not there',
   );
   t.same((await two.command(1, read10(0, 1), { read: 512 })).data, Buffer.alloc(512));
-  t.equal(san instanceof San, true);
 });
 
 const xcopyCdb = (list: Buffer): Buffer => {

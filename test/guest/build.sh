@@ -48,6 +48,7 @@ LIST
 cache=${SANLET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sanlet}
 guest=$cache/guest-$(cat "$here/build.sh" "$here/init.sh" | sha256sum | cut -c1-12)
 if [ -d "$guest" ]; then
+  touch "$guest"
   echo "$guest"
   exit 0
 fi
@@ -122,4 +123,6 @@ echo "${modules[@]}" >"$root/etc/modules"
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/guest/initramfs"
 # Another build may have been quicker; its result is as good.
 mv -T "$work/guest" "$guest" 2>/dev/null || [ -d "$guest" ]
+# Guests of other versions of these scripts that nobody has used for a week.
+find "$cache" -mindepth 1 -maxdepth 1 -name 'guest-*' -mtime +7 -exec rm -r {} +
 echo "$guest"

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { run } from '../live/programs.ts';
 
 /** The host's 127.0.0.1 as the guest sees it, by QEMU's user network. */
 export const HOST_IN_GUEST = '10.0.2.2';
@@ -59,10 +60,11 @@ export interface GuestRun {
 }
 
 /** Builds the guest unless it is there; or says in a sentence what is missing on this machine. */
-export async function prepareGuest(): Promise<{ directory: string } | { missing: string }> {
-  const qemu = await output(QEMU, ['--version']);
+export async function prepareGuest(timeoutMs: number): Promise<{ directory: string } | { missing: string }> {
+  const qemu = await run(QEMU, ['--version']);
   if (qemu.code !== 0) return { missing: `${QEMU} is missing: install the Debian package qemu-system-x86` };
-  const build = await output(here('build.sh'), []);
+  const build = await run(here('build.sh'), [], timeoutMs);
+  if (build.hung) return { missing: 'the guest was not built in time' };
   if (build.code !== 0) return { missing: build.stderr.trim() };
   return { directory: build.stdout.trim() };
 }
@@ -100,10 +102,11 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
   };
 
   // stdin stays open: at its end QEMU would close the console, and the guest's next line would hang.
-  const qemu = spawn(QEMU, qemuArguments(options), { stdio: ['pipe', 'pipe', 'pipe'] });
-  const kill = (): void => void qemu.kill('SIGKILL');
-  const timer = setTimeout(kill, options.timeoutMs);
-  process.once('exit', kill);
+  // And should this process be killed, QEMU goes with it.
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...qemuArguments(options)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const timer = setTimeout(() => qemu.kill('SIGKILL'), options.timeoutMs);
   try {
     const read = [qemu.stdout, qemu.stderr].map(async stream => {
       for await (const line of createInterface({ input: stream })) take(line.replaceAll('\r', ''));
@@ -112,19 +115,16 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
     return { exitCode, lines, results, bootSeconds };
   } finally {
     clearTimeout(timer);
-    process.removeListener('exit', kill);
-    kill();
+    qemu.kill('SIGKILL');
   }
 }
 
 function qemuArguments(options: GuestOptions): string[] {
-  const seconds = (ms: number): number => Math.ceil(ms / 1000);
   const settings: Record<string, string | number> = {
     PORTAL: `${HOST_IN_GUEST}:${options.portalPort}`,
     IQN: options.iqn,
     JOBS: options.jobs.join(' '),
-    GUEST_SECONDS: seconds(options.timeoutMs),
-    JOB_SECONDS: seconds(options.jobTimeoutMs ?? 60_000),
+    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 60_000) / 1000),
     ...options.settings,
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);
@@ -156,17 +156,3 @@ const ended = (child: ChildProcess): Promise<number | null> =>
     child.once('error', reject);
     child.once('close', resolve);
   });
-
-/** Runs a program to its end and collects what it says. 127 when there is no such program. */
-async function output(
-  command: string,
-  args: string[],
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const code = await ended(child).catch(() => 127);
-  return { code, stdout, stderr };
-}

@@ -22,9 +22,6 @@ set -a
 . /run/jobs/env
 set +a
 
-# Should whoever started QEMU be killed, this still ends it.
-(sleep "$GUEST_SECONDS" && echo o >/proc/sysrq-trigger) &
-
 # Lets iscsid have the receive buffer that its configuration asks for.
 echo 268435456 >/proc/sys/net/core/rmem_max
 ip link set lo up

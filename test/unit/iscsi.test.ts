@@ -208,10 +208,10 @@ void t.test('RFC 7143 4.2.7: names', async t => {
 void t.test('the outbox: one write a turn, in order, and every sender is told once', async t => {
   const out = new PassThrough({ highWaterMark: 1 << 20 });
   let flushes = 0;
-  const { uncork } = out;
+  const uncork = out.uncork.bind(out);
   out.uncork = () => {
     flushes++;
-    uncork.call(out);
+    uncork();
   };
   const outbox = new Outbox(out);
   const told: number[] = [];

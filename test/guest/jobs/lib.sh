@@ -89,11 +89,12 @@ find_devices() {
 }
 
 # Logs in unless we are, and waits for the two disks and the tape: the login is over before the kernel
-# has scanned. The record is made by hand, so that a job needs no discovery.
+# has scanned. Without a discovery before it the record is made by hand.
 attach() {
   mkdir -p /dev/block
   if ! iscsiadm -m session 2>/dev/null | grep -q " $IQN "; then
-    iscsiadm -m node -o new -T "$IQN" -p "$PORTAL" >/dev/null
+    iscsiadm -m node -T "$IQN" -p "$PORTAL" >/dev/null 2>&1 ||
+      iscsiadm -m node -o new -T "$IQN" -p "$PORTAL" >/dev/null
     iscsiadm -m node -T "$IQN" -p "$PORTAL" --login
   fi
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
