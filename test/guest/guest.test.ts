@@ -69,14 +69,11 @@ async function run(directory: string): Promise<void> {
     });
     t.equal(exitCode, 0, 'the guest ran to its end');
     t.comment(`up in ${bootSeconds.toFixed(1)} s`);
-    for (const job of jobs)
-      await t.test(job, async t =>
-        report(
-          t,
-          results.find(result => result.job === job),
-        ),
-      );
-    if (!t.passing()) t.comment([...lines.slice(-30), target.log()].join('\n'));
+    for (const job of jobs) {
+      const result = results.find(result => result.job === job);
+      await t.test(job, async t => report(t, result));
+    }
+    if (!t.passing()) t.comment([...lines.slice(-60), target.log()].join('\n'));
   } finally {
     t.equal(await target.stop(), 0, 'the target stopped when told to');
   }

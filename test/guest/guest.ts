@@ -11,8 +11,6 @@ import { run } from '../live/programs.ts';
 export const HOST_IN_GUEST = '10.0.2.2';
 
 const QEMU = 'qemu-system-x86_64';
-/** A full virtual machine is not always allowed to use KVM: emulation works wherever a process may run. */
-const ACCELERATOR = process.env['SANLET_QEMU_ACCEL'] ?? 'tcg';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -59,13 +57,17 @@ export interface GuestRun {
   readonly bootSeconds: number;
 }
 
-/** Builds the guest unless it is there; or says in a sentence what is missing on this machine. */
+/**
+ * Builds the guest unless it is there; or says in a sentence what is missing on this machine. Rejects when a build
+ * went wrong for another reason.
+ */
 export async function prepareGuest(timeoutMs: number): Promise<{ directory: string } | { missing: string }> {
   const qemu = await run(QEMU, ['--version']);
   if (qemu.code !== 0) return { missing: `${QEMU} is missing: install the Debian package qemu-system-x86` };
   const build = await run(here('build.sh'), [], timeoutMs);
-  if (build.hung) return { missing: 'the guest was not built in time' };
-  if (build.code !== 0) return { missing: build.stderr.trim() };
+  if (build.code === 2) return { missing: build.stderr.split('\n')[0] ?? '' };
+  if (build.code !== 0)
+    throw new Error(`the guest was not built${build.hung ? ' in time' : ''}: ${build.stderr}`);
   return { directory: build.stdout.trim() };
 }
 
@@ -135,7 +137,9 @@ function qemuArguments(options: GuestOptions): string[] {
   ]);
   return [
     ...['-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-machine', 'q35', '-accel', ACCELERATOR, '-cpu', 'qemu64', '-smp', '2'],
+    // Emulation and not KVM: it works wherever a process may run. RDRAND seeds the kernel's random numbers at
+    // once; programs that want a UUID would wait for seconds otherwise.
+    ...['-machine', 'q35', '-accel', 'tcg', '-cpu', 'qemu64,+rdrand', '-smp', '2'],
     ...['-m', String(options.memoryMiB ?? 1024)],
     ...['-kernel', `${options.directory}/vmlinux`, '-initrd', `${options.directory}/initramfs`],
     // Nothing in here is worth a mitigation, and emulation pays for each.

@@ -37,6 +37,9 @@ for job in $JOBS; do
   timeout --kill-after=5 "$JOB_SECONDS" sh -eu "$job.sh"
   echo "@@ end $job $?"
 done
-echo "@@ done"
+echo "@@ what iscsid said"
+tail -n 20 /run/iscsid.log
+echo "@@ what the kernel said"
+dmesg | tail -n 20
 echo o >/proc/sysrq-trigger
 sleep 10

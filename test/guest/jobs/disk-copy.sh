@@ -8,7 +8,7 @@ check 'the destination is emptied' fill "$disk1" /dev/zero 34
 blocks_of "$disk0" 0 34816 >source
 
 copy() { sg_xcopy if="$disk0" of="$disk1" bs=512 "$@"; }
-check 'the first 16 MiB are copied' copy count=32768
+inside 'the first 16 MiB are copied' copy count=32768
 check 'they are the same' holds "$disk1" 0 32768 source
 check 'what follows them is untouched' holds "$disk1" 32768 8192 /dev/zero
 

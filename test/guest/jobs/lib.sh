@@ -112,6 +112,26 @@ attach() {
   }
 }
 
+# The bytes that our session has moved so far, both ways.
+carried() {
+  # shellcheck disable=SC2046
+  set -- $(iscsiadm -m session --stats | sed -n 's/.*xdata_octets: *//p')
+  echo $(($1 + $2))
+}
+
+# inside NAME COMMAND...: the command succeeds, and the target does its work: what passes the initiator is
+# questions and answers.
+inside() {
+  carried_before=$(carried)
+  check "$@"
+  passed=$(($(carried) - carried_before))
+  if [ $passed -lt 16384 ]; then
+    echo "ok $1: inside the target"
+  else
+    not_ok "$1: inside the target" "$passed bytes passed the initiator"
+  fi
+}
+
 # Disks without the page cache between: what counts is what the target has. All in blocks of 512 bytes,
 # moved by the MiB.
 

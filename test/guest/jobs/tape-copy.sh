@@ -63,7 +63,7 @@ check 'rewind after the erase' t rewind
 # 32,000 blocks from LBA 8 are 250 records.
 check 'the list to tape is made' copy_list 00 0 1 32000 8
 equal 'it is 104 bytes long' "$(wc -c <list.bin)" 104
-check 'disk to tape, sent to the tape' xcopy "$tape_sg"
+inside 'disk to tape, sent to the tape' xcopy "$tape_sg"
 # The copy moved the tape behind st's back: rewind makes st look again.
 check 'rewind to read' t rewind
 read_back() { dd if="$tape" bs=65536 count=250 status=none | cmp - source; }
@@ -75,7 +75,7 @@ check 'a filemark is written there' t weof 1
 disk_naa=$(naa_of "$disk1_sg")
 check 'the list to the other disk is made' copy_list 01 1 0 32000 2048
 check 'rewind to copy' t rewind
-check 'tape to disk, sent to the disk' xcopy "$disk1_sg"
+inside 'tape to disk, sent to the disk' xcopy "$disk1_sg"
 check 'the other disk holds what the first one had' holds "$disk1" 2048 32000 source
 check 'the block before is untouched' holds "$disk1" 2047 1 /dev/zero
 check 'the block after is untouched' holds "$disk1" 34048 1 /dev/zero
