@@ -85,7 +85,7 @@ export class Connection implements FramerSink {
       if (this.session === undefined) this.drop('login took too long');
     }, LOGIN_TIMEOUT_MS);
     this.#loginTimer.unref();
-    transport.on('data', (chunk: Buffer) => this.#input(chunk));
+    transport.on('data', (chunk: Buffer) => this.receive(chunk));
     transport.on('end', () => this.drop('the peer closed it'));
     transport.on('error', (error: Error) => this.drop(error.message));
     transport.on('close', () => {
@@ -104,7 +104,8 @@ export class Connection implements FramerSink {
     return statSN;
   }
 
-  #input(chunk: Buffer): void {
+  /** Bytes from the peer; they are the caller's again when this returns. */
+  receive(chunk: Buffer): void {
     if (this.#ended) return;
     this.nowMs = performance.now();
     this.#working = true;

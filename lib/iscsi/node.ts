@@ -67,15 +67,17 @@ export class IscsiNode {
     return this.targets.find(target => target.device.name === wanted);
   }
 
-  /** Serves one initiator on `transport` until either end closes it. */
-  handle(transport: Duplex, local?: Endpoint, peer = 'duplex'): void {
+  /** Serves one initiator on `transport` until either end closes it; undefined when there are too many already. */
+  handle(transport: Duplex, local?: Endpoint, peer = 'duplex'): Connection | undefined {
     if (this.#stopped || this.#connections.size >= MOST_CONNECTIONS) {
       this.log.warn({ peer }, 'connection refused: too many');
       transport.on('error', () => {});
       transport.destroy();
-      return;
+      return undefined;
     }
-    this.#connections.add(new Connection(this, transport, local, peer));
+    const connection = new Connection(this, transport, local, peer);
+    this.#connections.add(connection);
+    return connection;
   }
 
   /** The login is done but for its last response: its session comes to be. Throws LoginFailure. */

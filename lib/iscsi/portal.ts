@@ -1,6 +1,7 @@
 import { type Server, type Socket, createServer } from 'node:net';
-import type { Endpoint } from './connection.ts';
+import type { Connection, Endpoint } from './connection.ts';
 import type { IscsiNode } from './node.ts';
+import { readInto } from './receive-buffer.ts';
 
 /** A network portal (RFC 7143 4.4.1): an address that listens. */
 export class Portal {
@@ -12,7 +13,9 @@ export class Portal {
     this.#node = node;
     this.endpoint = wanted;
     // noDelay: a response that waits for the next one is a queue depth of 1 made slow.
-    this.#server = createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket));
+    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, socket =>
+      this.#accept(socket),
+    );
   }
 
   /** Port 0 picks a free one. Rejects with the system's error when the address cannot be had. */
@@ -34,13 +37,15 @@ export class Portal {
     });
   }
 
-  #accept(socket: Socket): void {
-    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  #accept(accepted: Socket): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = accepted;
     const local =
       localAddress === undefined || localPort === undefined
         ? undefined
         : { host: localAddress.replace(/^::ffff:/, ''), port: localPort };
-    this.#node.handle(socket, local, `${remoteAddress ?? 'gone'}:${remotePort ?? 0}`);
+    let connection: Connection | undefined;
+    const socket = readInto(accepted, bytes => connection?.receive(bytes));
+    connection = this.#node.handle(socket, local, `${remoteAddress ?? 'gone'}:${remotePort ?? 0}`);
   }
 
   /** No more connections; those that are there are the node's to end. */
