@@ -187,8 +187,8 @@ export class San implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     const closed = this.#listening.map(portal => portal.close());
-    await Promise.all(this.#served.map(({ copies }) => copies.stop()));
-    await this.#node.stop();
+    // Together: a copy may wait behind a command of a session, and a session for its copy.
+    await Promise.all([...this.#served.map(({ copies }) => copies.stop()), this.#node.stop()]);
     await Promise.all(closed);
     await Promise.all(this.#served.map(({ device }) => device.close()));
   }

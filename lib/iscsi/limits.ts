@@ -17,6 +17,18 @@ export const MOST_TRANSFER_BYTES = LARGEST_BUFFER;
  */
 export const SESSION_PAYLOAD_BYTES = 4 * MOST_TRANSFER_BYTES;
 
+/** And of all sessions together: as much as eight of them may have. */
+export const PROCESS_PAYLOAD_BYTES = 8 * SESSION_PAYLOAD_BYTES;
+
+/**
+ * A session with nothing under way may have one command of this size whatever the others hold: 1,024 sessions × 1 MiB on
+ * top of the sum above.
+ */
+export const ALWAYS_BYTES = 1024 * 1024;
+
+/** A peer that takes nothing of what is sent to it for so long is given up. */
+export const STUCK_MS = 60_000;
+
 /** What we declare and offer at login (RFC 7143 13). */
 export const RECEIVE_SEGMENT_BYTES = 1024 * 1024;
 export const BURST_BYTES = 1024 * 1024;

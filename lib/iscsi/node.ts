@@ -2,11 +2,12 @@ import type { Duplex } from 'node:stream';
 import type { Log } from '../log.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { Connection, type Endpoint } from './connection.ts';
-import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS } from './limits.ts';
+import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS, STUCK_MS } from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
 import { LoginFailure } from './login/failure.ts';
 import type { Login } from './login/login.ts';
 import { ping } from './nop.ts';
+import { PayloadBudget } from './payload-budget.ts';
 import { NO_TAG } from './pdu/header.ts';
 import { LoginStatus } from './pdu/login.ts';
 import { Session } from './session.ts';
@@ -49,6 +50,7 @@ export class IscsiNode {
   /** Normal sessions by nexus: a login with the same names and ISID takes the place of the old one (RFC 7143 6.3.5). */
   readonly #byNexus = new Map<string, Session>();
   readonly #sessions = new Map<number, Session>();
+  readonly #budget = new PayloadBudget();
   #lastTsih = 0;
   #stopped = false;
   readonly #watch: NodeJS.Timeout;
@@ -105,7 +107,7 @@ export class IscsiNode {
       }
     }
     if (this.#stopped) throw new LoginFailure(LoginStatus.SERVICE_UNAVAILABLE, 'stopping');
-    const session = new Session(this.#newTsih(), login.parameters, nexus, device, firstCmdSN);
+    const session = new Session(this.#newTsih(), login.parameters, nexus, device, firstCmdSN, this.#budget);
     this.#sessions.set(session.tsih, session);
     if (device !== undefined) this.#byNexus.set(nexus.id, session);
     return session;
@@ -123,9 +125,13 @@ export class IscsiNode {
     return this.#lastTsih;
   }
 
-  /** Settles when the session's tasks have stopped and its nexus is gone. */
+  /** Resolves when the session's tasks have stopped and its nexus is gone; never rejects. */
   async closeSession(session: Session): Promise<void> {
-    await session.close();
+    try {
+      await session.close();
+    } catch (error) {
+      this.log.error({ err: error, nexus: session.nexus.id }, 'closing a session');
+    }
     this.#sessions.delete(session.tsih);
     if (this.#byNexus.get(session.nexus.id) === session) this.#byNexus.delete(session.nexus.id);
   }
@@ -159,6 +165,7 @@ export class IscsiNode {
       const stalled = [...session.pulling].some(task => now - task.movedAtMs > DATA_OUT_TIMEOUT_MS);
       const silentMs = now - connection.nowMs;
       if (stalled) connection.drop('data of a write did not come');
+      else if (connection.outbox.stuckMs(now) > STUCK_MS) connection.drop('the peer takes nothing');
       else if (silentMs > 2 * SILENCE_MS) connection.drop('the peer fell silent');
       else if (silentMs > SILENCE_MS && connection.pingTag === NO_TAG) ping(connection);
     }

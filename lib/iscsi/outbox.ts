@@ -17,6 +17,9 @@ export class Outbox {
   #headers: Buffer[] = [];
   #sent: (() => void)[] = [];
   #bytes = 0;
+  /** Flushes that the transport has not finished, and when one last did. */
+  #writes = 0;
+  #movedAtMs = 0;
   #scheduled = false;
   #closed = false;
   /** Headers that the transport has let go of, to be used again. */
@@ -94,7 +97,10 @@ export class Outbox {
     this.#sent = [];
     this.#bytes = 0;
     const out = this.#out;
+    if (this.#writes++ === 0) this.#movedAtMs = performance.now();
     const done = (): void => {
+      this.#writes--;
+      this.#movedAtMs = performance.now();
       for (let i = 0; i < headers.length && this.#free.length < HEADERS_KEPT; i++)
         this.#free.push(headers[i]!);
       for (let i = 0; i < sent.length; i++) sent[i]!();
@@ -108,6 +114,11 @@ export class Outbox {
     for (let i = 0; i < last; i++) out.write(queue[i]!);
     out.write(queue[last]!, done); // called with an error, too, when the transport breaks
     out.uncork();
+  }
+
+  /** For how long the transport has taken nothing of what it was given. */
+  stuckMs(nowMs: number): number {
+    return this.#writes === 0 ? 0 : nowMs - this.#movedAtMs;
   }
 
   /** What is queued leaves, then the transport ends. */

@@ -23,6 +23,8 @@ export class ScsiTask extends Task {
   readonly lunField = Buffer.alloc(8);
   /** Payload bytes it is charged for while it is under way. */
   credit = 0;
+  /** `credit` has been taken from the session and the budget. */
+  charged = false;
   /** Set when the command cannot be carried out for a reason of the transport's; answered instead of submitted. */
   refusal: SenseFacts | undefined = undefined;
 

@@ -9,6 +9,7 @@ import { respond } from './data-in.ts';
 import { pull } from './data-out.ts';
 import { QUEUE_DEPTH, SESSION_PAYLOAD_BYTES } from './limits.ts';
 import type { Parameters } from './login/keys.ts';
+import type { Creditor, PayloadBudget } from './payload-budget.ts';
 import { NO_TAG } from './pdu/header.ts';
 import { ScsiTask } from './scsi-task.ts';
 
@@ -20,7 +21,7 @@ const LEAST_CREDIT = 1024;
  * One session (RFC 7143 4.3): commands in CmdSN order, their tasks by ITT, the credit for their payload. With `device`
  * it is a normal session and one I_T nexus; without, a discovery session.
  */
-export class Session implements Carrier {
+export class Session implements Carrier, Creditor {
   readonly tsih: number;
   readonly parameters: Parameters;
   readonly nexus: Nexus;
@@ -40,6 +41,7 @@ export class Session implements Carrier {
   #closing = false;
   #lastTag = 0;
   #payloadBytes = 0;
+  readonly #budget: PayloadBudget;
   /** Commands that wait for payload credit; those behind them wait too, so that order is kept. */
   readonly #held: ScsiTask[] = [];
   readonly #idle: ScsiTask[] = [];
@@ -50,7 +52,9 @@ export class Session implements Carrier {
     nexus: Nexus,
     device: TargetDevice | undefined,
     firstCmdSN: number,
+    budget: PayloadBudget,
   ) {
+    this.#budget = budget;
     this.tsih = tsih;
     this.parameters = parameters;
     this.nexus = nexus;
@@ -92,17 +96,21 @@ export class Session implements Carrier {
     const expected = task.refusal === undefined ? Math.max(task.expectedIn, task.expectedOut) : 0;
     const credit = Math.max(LEAST_CREDIT, Math.min(expected, SESSION_PAYLOAD_BYTES / 4));
     task.credit = credit;
-    if (this.#held.length > 0 || !this.affords(credit)) this.#held.push(task);
-    else this.#start(task);
+    if (this.#held.length > 0 || !this.affords(credit)) {
+      this.#held.push(task);
+      this.#budget.wait(this);
+    } else this.#start(task);
   }
 
   /** There is credit for so many payload bytes more. */
   affords(credit: number): boolean {
-    return this.#payloadBytes === 0 || this.#payloadBytes + credit <= SESSION_PAYLOAD_BYTES;
+    return this.#budget.affords(this.#payloadBytes, credit);
   }
 
   #start(task: ScsiTask): void {
     this.#payloadBytes += task.credit;
+    this.#budget.take(task.credit);
+    task.charged = true;
     if (task.refusal === undefined) {
       this.device!.submit(task);
       return;
@@ -124,7 +132,7 @@ export class Session implements Carrier {
       this.tasks.delete(mine.tag);
       this.#giveBack(mine);
       this.#discard(mine);
-      if (this.#held.length > 0) setImmediate(() => this.#startHeld());
+      setImmediate(() => this.#budget.wake());
     } else this.#answer(mine);
   }
 
@@ -142,17 +150,23 @@ export class Session implements Carrier {
   /** The transport has let go of the response: buffers are free and another command may have the credit. */
   #sent(task: ScsiTask): void {
     this.#discard(task);
-    this.#startHeld();
+    this.#budget.wake();
   }
 
-  #startHeld(): void {
+  /** Commands that waited for credit start, as far as it goes. */
+  startHeld(): void {
     const held = this.#held;
     while (held.length > 0 && this.affords(held[0]!.credit)) this.#start(held.shift()!);
+    if (held.length > 0) this.#budget.wait(this);
   }
 
   #discard(task: ScsiTask): void {
     if (task.pulling) this.pulling.delete(task);
-    this.#payloadBytes -= task.credit;
+    if (task.charged) {
+      this.#payloadBytes -= task.credit;
+      this.#budget.give(task.credit);
+      task.charged = false;
+    }
     task.credit = 0;
     task.release();
     if (this.#idle.length < TASKS_KEPT) this.#idle.push(task);
@@ -163,7 +177,6 @@ export class Session implements Carrier {
     const at = this.#held.indexOf(task);
     if (at >= 0) {
       this.#held.splice(at, 1);
-      task.credit = 0;
       this.tasks.delete(task.tag);
       this.#giveBack(task);
       this.#discard(task);
@@ -189,8 +202,8 @@ export class Session implements Carrier {
   close(): Promise<void> {
     if (this.#closing) return this.closed;
     this.#closing = true;
+    this.#budget.forget(this);
     for (const task of this.#held.splice(0)) {
-      task.credit = 0;
       this.tasks.delete(task.tag);
       this.#discard(task);
     }

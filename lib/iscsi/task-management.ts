@@ -83,13 +83,15 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
     TaskFunction.CLEAR_TASK_SET,
     onUnit((connection, unit, done) => {
       const { nexus } = connection.session!;
-      const others = new Set(unit.tasks.map(task => task.nexus).filter(each => each !== nexus));
+      const others = new Set(unit.tasks.map(task => task.nexus.id).filter(id => id !== nexus.id));
       connection.session!.dropHeld(unit.lun);
       unit.abort(
         () => true,
         () => {
           // SAM-5 5.14.3: those whose commands went are told.
-          for (const other of others) unit.attentions.establish(other.id, Attention.COMMANDS_CLEARED);
+          for (const { id } of connection.session!.device!.nexuses) {
+            if (others.has(id)) unit.attentions.establish(id, Attention.COMMANDS_CLEARED);
+          }
           done();
         },
       );

@@ -137,11 +137,11 @@ export abstract class LogicalUnit {
 
   /** The carrier has brought what the task wanted. */
   dataArrived(task: Task): void {
-    if (task.phase === 'waiting' && task.hasTurn) this.#run(task);
+    if (task.phase === 'waiting' && task.hasTurn && !task.aborted) this.#run(task);
   }
 
   #proceed(task: Task): void {
-    if (task.hasData) this.#run(task);
+    if (task.hasData && !task.aborted) this.#run(task);
   }
 
   #run(task: Task): void {
@@ -204,14 +204,12 @@ export abstract class LogicalUnit {
    * one that is at the medium is let finish and then gets no response (SAM-5 7: a function completes after its tasks).
    */
   abort(which: (task: Task) => boolean, done: () => void): void {
-    const running: Task[] = [];
-    for (const task of this.#tasks.filter(which)) {
-      task.aborted = true;
-      if (task.phase === 'running') {
-        running.push(task);
-        task.command!.aborting?.(this as never, task);
-      } else task.end(Status.TASK_ABORTED);
-    }
+    const picked = this.#tasks.filter(which);
+    // All are marked before the first one ends: its end gives a turn to the next, which must not run now.
+    for (const task of picked) task.aborted = true;
+    const running = picked.filter(task => task.phase === 'running');
+    for (const task of running) task.command!.aborting?.(this as never, task);
+    for (const task of picked) if (task.phase === 'waiting') task.end(Status.TASK_ABORTED);
     const check = (): void => {
       if (running.some(task => this.#tasks[task.place] === task && task.aborted)) this.#drained.push(check);
       else done();
