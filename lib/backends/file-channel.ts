@@ -55,6 +55,8 @@ export class FileChannel {
   #pending = 0;
   #idle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  /** Why a sync failed: bytes that were written are lost. */
+  #lost: MediumError | undefined;
 
   constructor(file: number) {
     this.#file = file;
@@ -188,11 +190,27 @@ export class FileChannel {
 
   /** fdatasync: the bytes and the size, not the times. */
   syncData(): Promise<void> {
-    return this.#promised(0, 'fdatasync', file => fdatasyncLater(file));
+    return this.#sync('fdatasync', fdatasyncLater);
   }
 
   sync(): Promise<void> {
-    return this.#promised(0, 'fsync', file => fsyncLater(file));
+    return this.#sync('fsync', fsyncLater);
+  }
+
+  /**
+   * A failure stays until the file is opened again: Linux takes what it could not write for written from then on, and the
+   * next sync would succeed over what is lost.
+   */
+  async #sync(verb: string, work: (file: number) => Promise<void>): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+    try {
+      await this.#promised(0, verb, work);
+    } catch (error) {
+      this.#lost = error as MediumError;
+      throw error;
+    }
+    // Of two at once the system tells only one.
+    if (this.#lost !== undefined) throw this.#lost as Error;
   }
 
   /**

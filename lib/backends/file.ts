@@ -13,6 +13,7 @@ import { MapFile } from './map-file.ts';
 import { MediumError } from './medium-error.ts';
 import { companion, findMedium, lockMedium, pathError } from './medium-path.ts';
 import type { MediumPath } from './medium-path.ts';
+import { WriteLease } from './write-lease.ts';
 
 export interface DiskFileOptions {
   readonly path: string;
@@ -133,6 +134,7 @@ class FileDisk implements BlockBackend {
   readonly #map: MapFile | undefined;
   readonly #lock: Lock;
   readonly #flusher = new Flusher(() => this.#sync());
+  readonly #lease: WriteLease;
   /** Writes in the thread pool. */
   readonly #writing = new Set<Range>();
   /** Changes answered, and how many of them a flush has covered; the file may come with some of an earlier process. */
@@ -149,6 +151,11 @@ class FileDisk implements BlockBackend {
     this.#map = map;
     this.#lock = lock;
     this.#newIn = newIn;
+    this.#lease = new WriteLease({
+      modified: () => fstatSync(file, { bigint: true }).mtimeNs,
+      busy: () => this.#writing.size > 0,
+      keep: (fromNs, untilNs) => map?.stamp(fromNs, untilNs),
+    });
   }
 
   get mappedBytes(): number {
@@ -173,6 +180,7 @@ class FileDisk implements BlockBackend {
   #writable(offset: number): MapFile {
     if (this.#closing !== undefined) throw new MediumError('io', offset, 'the medium is closed');
     if (this.#map === undefined) throw new MediumError('write-protected', offset, 'the medium is read-only');
+    this.#lease.use();
     return this.#map;
   }
 
@@ -260,7 +268,10 @@ class FileDisk implements BlockBackend {
   async #close(): Promise<void> {
     try {
       await this.#flusher.settled();
-      await this.#channel.close(file => this.#map?.close(fstatSync(file, { bigint: true })));
+      await this.#channel.close(file => {
+        this.#lease.end();
+        this.#map?.close(fstatSync(file, { bigint: true }));
+      });
     } finally {
       this.#lock.release();
     }

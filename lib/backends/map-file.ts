@@ -22,6 +22,7 @@ import { AllocationMap } from './allocation-map.ts';
 import type { PageStore } from './allocation-map.ts';
 import { AllocationPage, PAGE_BLOCKS, PAGE_BYTES } from './allocation-page.ts';
 import { mediumError } from './file-channel.ts';
+import type { MediumError } from './medium-error.ts';
 
 /**
  * The allocation map of an image, in a sparse file beside it: a header block, the directory, the pages.
@@ -29,8 +30,9 @@ import { mediumError } from './file-channel.ts';
  * When it is believed:
  * - it was closed, and the image has not been touched since (inode, size, modification time): yes, and if its last
  *   changes had been flushed by then, after a loss of power too;
- * - it was not closed, but the machine has not been started again (kill -9): yes, because every change went into the
- *   page cache before the write that it was for was answered;
+ * - it was not closed, but the machine has not been started again (kill -9), and the image was last modified when we
+ *   may have written to it (write-lease.ts): yes, because every change went into the page cache before the write that
+ *   it was for was answered;
  * - otherwise no: the image counts as wholly mapped, which is never wrong.
  */
 
@@ -55,11 +57,13 @@ const header = layout(120, {
   imageBytes: u64(24),
   device: u64big(32),
   inode: u64big(40),
-  /** When it was closed. */
+  /** The image's modification time: when closed this, otherwise this or later. */
   modifiedNs: u64big(48),
   /** Blocks that differ from how it began. */
   different: u64(56),
   boot: bytes(64, 16),
+  /** When not closed: and not later than this. */
+  untilNs: u64big(80),
   checksum: u32(116),
 });
 
@@ -73,6 +77,15 @@ export interface MapFileOptions {
   readonly blockSize: number;
   /** The image has just been made and holds nothing but zeros. */
   readonly fresh: boolean;
+}
+
+/** What of the header changes while the map is open. */
+interface HeaderState {
+  readonly closed: boolean;
+  readonly durable: boolean;
+  readonly modifiedNs: bigint;
+  readonly untilNs: bigint;
+  readonly different: number | undefined;
 }
 
 interface Believed {
@@ -92,6 +105,7 @@ export class MapFile implements PageStore {
   /** Changes made, and how many of them a flush has covered. */
   #changes = 0;
   #flushed = -1;
+  #lost: MediumError | undefined;
 
   private constructor(file: number, options: MapFileOptions, believed: Believed, directory: Uint8Array) {
     this.#file = file;
@@ -126,7 +140,7 @@ export class MapFile implements PageStore {
     if (fstatSync(file).size < pageOffset(options, pagesOf(options))) return undefined;
     if (readSync(file, directory, 0, directory.length, HEADER_BYTES) !== directory.length) return undefined;
     const map = new MapFile(file, options, believed, directory);
-    map.#writeHeader({ closed: false, durable: false, modifiedNs: 0n, different: undefined });
+    map.stamp(options.image.mtimeNs, options.image.mtimeNs);
     // What was closed is believed after a loss of power: it must not be found closed once it changes again.
     if (header.closed.get(found)) await fsyncLater(file);
     return map;
@@ -142,7 +156,7 @@ export class MapFile implements PageStore {
         ? { beganMapped: false, different: 0 }
         : { beganMapped: true, different: 0 };
       const map = new MapFile(file, options, believed, new Uint8Array(pagesOf(options)));
-      map.#writeHeader({ closed: false, durable: false, modifiedNs: 0n, different: undefined });
+      map.stamp(options.image.mtimeNs, options.image.mtimeNs);
       renameSync(temporary, options.path);
       return map;
     } catch (error) {
@@ -204,21 +218,31 @@ export class MapFile implements PageStore {
   }
 
   async flush(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
     const changes = this.#changes;
     if (changes === this.#flushed) return;
     try {
       await fsyncLater(this.#file);
     } catch (error) {
-      throw mediumError(error, 0, 'fsync of the allocation map');
+      // As in file-channel.ts: the next one would succeed over what is lost.
+      this.#lost = mediumError(error, 0, 'fsync of the allocation map');
+      throw this.#lost;
     }
     this.#flushed = changes;
+  }
+
+  /** Our last write to the image lies between the two. */
+  stamp(modifiedNs: bigint, untilNs: bigint): void {
+    this.#writeHeader({ closed: false, durable: false, modifiedNs, untilNs, different: undefined });
   }
 
   /** Closes it in good order; `image` is the image after its last write. */
   close(image: BigIntStats): void {
     try {
       const durable = this.#changes === this.#flushed;
-      this.#writeHeader({ closed: true, durable, modifiedNs: image.mtimeNs, different: this.map.different });
+      const modifiedNs = image.mtimeNs;
+      const { different } = this.map;
+      this.#writeHeader({ closed: true, durable, modifiedNs, untilNs: modifiedNs, different });
     } finally {
       closeSync(this.#file);
     }
@@ -229,12 +253,7 @@ export class MapFile implements PageStore {
     closeSync(this.#file);
   }
 
-  #writeHeader(state: {
-    closed: boolean;
-    durable: boolean;
-    modifiedNs: bigint;
-    different: number | undefined;
-  }): void {
+  #writeHeader(state: HeaderState): void {
     const { image, blockSize } = this.#options;
     const block = Buffer.alloc(header.length);
     header.magic.set(block, MAGIC);
@@ -247,6 +266,7 @@ export class MapFile implements PageStore {
     header.device.set(block, image.dev);
     header.inode.set(block, image.ino);
     header.modifiedNs.set(block, state.modifiedNs);
+    header.untilNs.set(block, state.untilNs);
     header.different.set(block, state.different ?? NOT_COUNTED);
     header.boot.set(block, ownBoot());
     header.checksum.set(block, crc32c(block.subarray(0, 116)));
@@ -279,6 +299,13 @@ function readHeader(file: number): Buffer | undefined {
   return header.checksum.get(block) === crc32c(block.subarray(0, 116)) ? block : undefined;
 }
 
+/** Whether nobody but us has modified the image, as far as its time tells. */
+function sameTime(block: Buffer, mtimeNs: bigint): boolean {
+  const modifiedNs = header.modifiedNs.get(block);
+  if (header.closed.get(block)) return mtimeNs === modifiedNs;
+  return mtimeNs >= modifiedNs && mtimeNs <= header.untilNs.get(block);
+}
+
 /** What the header says, or undefined when it cannot be believed of this image. */
 function judge(block: Buffer, { image, blockSize }: MapFileOptions): Believed | undefined {
   const boot = header.boot.get(block);
@@ -292,7 +319,8 @@ function judge(block: Buffer, { image, blockSize }: MapFileOptions): Believed | 
     // Device numbers are given out anew at each boot.
     (!sameBoot || header.device.get(block) === image.dev);
   if (!sameImage) return undefined;
-  if (closed ? header.modifiedNs.get(block) !== image.mtimeNs : !sameBoot) return undefined;
+  if (!closed && !sameBoot) return undefined;
+  if (!sameTime(block, image.mtimeNs)) return undefined;
   if (!sameBoot && !header.durable.get(block)) return undefined;
   const different = header.different.get(block);
   return {

@@ -1,23 +1,50 @@
-import { bits, u32, u64, u8 } from '../bytes/fields.ts';
+import { bit, bits, u32, u64, u8 } from '../bytes/fields.ts';
 import { layout } from '../bytes/layout.ts';
+import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { decodeSense, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import { deviceFailure, type Outcome, type Sink, type Source } from './end.ts';
+import { holesIn, type Run } from './holes.ts';
 import type { Errand, Initiator } from './initiator.ts';
-import { CHUNK_BYTES, COMMANDS_AHEAD } from './limits.ts';
+import { CHUNK_BYTES, COMMANDS_AHEAD, LEAST_HOLE_BYTES } from './limits.ts';
 import { CopyAbort, CopyCode, type CopyPointer } from './sense.ts';
+import { isZeros } from './zeros.ts';
 
-/** READ(16), WRITE(16) (SBC-3 5.15, 5.35). */
-const transferCdb = layout(16, { opcode: u8(0), lba: u64(2), blocks: u32(10) });
+/** READ(16), WRITE(16), WRITE SAME(16) (SBC-3 5.15, 5.35, 5.44). */
+const transferCdb = layout(16, {
+  opcode: u8(0),
+  noData: bit(1, 0),
+  unmap: bit(1, 3),
+  lba: u64(2),
+  blocks: u32(10),
+});
+const WRITE_SAME = 0x93;
 /** READ CAPACITY(16) (SBC-3 5.21). */
 const capacityCdb = layout(16, { opcode: u8(0), action: bits(1, 0, 5), allocationLength: u32(10) });
-const capacityData = layout(32, { lastLba: u64(0), blockBytes: u32(8) });
+const capacityData = layout(32, {
+  lastLba: u64(0),
+  blockBytes: u32(8),
+  provisioning: bit(14, 7),
+  readsZeros: bit(14, 6),
+});
+
+/** Byte of the capacity data after the one that tells of thin provisioning. */
+const THIN_AT = 15;
+const NO_HOLES: readonly Run[] = [];
 
 const cdbOf = (opcode: number, lba: number, blocks: number): Buffer => {
   const cdb = Buffer.alloc(16);
   transferCdb.opcode.set(cdb, opcode);
   transferCdb.lba.set(cdb, lba);
   transferCdb.blocks.set(cdb, blocks);
+  return cdb;
+};
+
+/** Makes the blocks zeros, unmapped where that can be, without any data. */
+const zeroCdb = (lba: number, blocks: number): Buffer => {
+  const cdb = cdbOf(WRITE_SAME, lba, blocks);
+  transferCdb.noData.set(cdb, true);
+  transferCdb.unmap.set(cdb, true);
   return cdb;
 };
 
@@ -32,19 +59,22 @@ export class BlockEnd {
   readonly pad: boolean;
   readonly blockBytes: number;
   readonly blocks: number;
+  /** It says which blocks are unmapped, those read as zeros, and it unmaps what it is told to. */
+  readonly thin: boolean;
   /** The CSCD that names it. */
   readonly pointer: CopyPointer;
 
   constructor(
     initiator: Initiator,
     lun: number,
-    as: { pad: boolean; blockBytes: number; blocks: number; pointer: CopyPointer },
+    as: { pad: boolean; blockBytes: number; blocks: number; thin: boolean; pointer: CopyPointer },
   ) {
     this.initiator = initiator;
     this.lun = lun;
     this.pad = as.pad;
     this.blockBytes = as.blockBytes;
     this.blocks = as.blocks;
+    this.thin = as.thin;
     this.pointer = as.pointer;
   }
 
@@ -65,6 +95,8 @@ export class BlockEnd {
       pad: as.pad,
       blockBytes: capacityData.blockBytes.get(data),
       blocks: capacityData.lastLba.get(data) + 1,
+      thin:
+        data.length >= THIN_AT && capacityData.provisioning.get(data) && capacityData.readsZeros.get(data),
       pointer: as.pointer,
     });
   }
@@ -78,25 +110,49 @@ export class BlockEnd {
     return { bytes: 0, abort: new CopyAbort(code, this.pointer) };
   }
 
-  /** Reads from `lba` on. `unit`: what is written at a time, so that reads end where writes do. */
-  source(lba: number, unit: number): Source {
+  /** Unmapped runs of what is to be read that are long enough to be passed over. */
+  holes(lba: number, bytes: number): MaybePromise<readonly Run[]> {
+    if (!this.thin || bytes < LEAST_HOLE_BYTES) return NO_HOLES;
+    const { blockBytes } = this;
+    const range = { from: lba, to: lba + Math.ceil(bytes / blockBytes) };
+    return holesIn(this.initiator, this.lun, range, blockBytes);
+  }
+
+  /**
+   * Reads from `lba` on. `unit`: what is written at a time, so that reads end where writes do. No read goes over the edge
+   * of a hole, and in a hole there is none: zeros take its place.
+   */
+  source(lba: number, unit: number, holes: readonly Run[] = NO_HOLES): Source {
     const { blockBytes } = this;
     const whole = unit <= CHUNK_BYTES ? CHUNK_BYTES - (CHUNK_BYTES % unit) : CHUNK_BYTES;
     const chunk = whole % blockBytes === 0 ? whole : CHUNK_BYTES;
+    let passed = 0;
+    /** The hole that `lba` is in or comes to next. */
+    const ahead = (): Run | undefined => {
+      while (passed < holes.length && holes[passed]!.to <= lba) passed++;
+      return holes[passed];
+    };
     return {
       depth: COMMANDS_AHEAD,
-      next: missing => Math.min(chunk, Math.ceil(missing / blockBytes) * blockBytes),
+      next: missing => {
+        const bytes = Math.min(chunk, Math.ceil(missing / blockBytes) * blockBytes);
+        const hole = ahead();
+        if (hole === undefined) return bytes;
+        return Math.min(bytes, ((lba < hole.from ? hole.from : hole.to) - lba) * blockBytes);
+      },
       read: (bytes, done) => {
         const blocks = bytes / blockBytes;
         const at = lba;
+        const hole = ahead();
         lba += blocks;
-        this.initiator.read(this.lun, cdbOf(0x88, at, blocks), bytes, done);
+        if (hole !== undefined && hole.from <= at) this.initiator.readZeros(bytes, done);
+        else this.initiator.read(this.lun, cdbOf(0x88, at, blocks), bytes, done);
       },
       outcome: errand => this.#outcome(errand, 'source', errand.expectedIn, errand.totalIn),
     };
   }
 
-  /** Writes from `lba` on. */
+  /** Writes from `lba` on; what a hole was read as becomes a hole again. */
   sink(lba: number): Sink {
     const { blockBytes } = this;
     return {
@@ -107,9 +163,14 @@ export class BlockEnd {
         const blocks = from.length / blockBytes;
         const at = lba;
         lba += blocks;
-        this.initiator.write(this.lun, cdbOf(0x8a, at, blocks), from, done);
+        if (this.thin && isZeros(from)) this.initiator.read(this.lun, zeroCdb(at, blocks), 0, done);
+        else this.initiator.write(this.lun, cdbOf(0x8a, at, blocks), from, done);
       },
-      outcome: errand => this.#outcome(errand, 'destination', errand.out.length, errand.wantedOut),
+      outcome: errand => {
+        const wanted = transferCdb.blocks.get(errand.cdb) * blockBytes;
+        const moved = errand.cdb[0] === WRITE_SAME ? wanted : errand.wantedOut;
+        return this.#outcome(errand, 'destination', wanted, moved);
+      },
     };
   }
 }

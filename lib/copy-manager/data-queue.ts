@@ -1,5 +1,6 @@
 import { payloads } from '../bytes/buffers.ts';
 import { CHUNK_BYTES } from './limits.ts';
+import { isZeros } from './zeros.ts';
 
 /** Memory that several pieces look into: given back when the last of them is let go. */
 export class Hold {
@@ -59,9 +60,9 @@ export class DataQueue {
     this.#length += piece.bytes.length;
   }
 
-  /** Takes the piece over, copied to what is there when it is short. */
+  /** Takes the piece over, copied to what is there when it is short; the end of a hole stays one. */
   join(piece: Piece): void {
-    if (piece.bytes.length >= JOINED_BELOW_BYTES) {
+    if (piece.bytes.length >= JOINED_BELOW_BYTES || isZeros(piece.bytes)) {
       this.link(piece);
       return;
     }

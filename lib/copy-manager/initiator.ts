@@ -2,7 +2,9 @@ import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { type Carrier, Task } from '../scsi-cmds/task.ts';
+import type { Run } from './holes.ts';
 import { BUSY_RETRIES, BUSY_WAIT_MS } from './limits.ts';
+import { zeros } from './zeros.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -38,6 +40,8 @@ export interface Reply {
 export class Initiator implements Carrier {
   readonly device: TargetDevice;
   readonly #nexus: Nexus;
+  /** By LUN, blocks that GET LBA STATUS has once told as mapped: holes.ts. */
+  readonly mappedRuns = new Map<number, Run>();
   #stopped = false;
   #tag = 0;
 
@@ -54,6 +58,15 @@ export class Initiator implements Carrier {
 
   read(lun: number, cdb: Buffer, bytes: number, done: (errand: Errand) => void): void {
     this.#send(lun, cdb, bytes, NO_BYTES, done);
+  }
+
+  /** As a read of unmapped blocks ends, without one. */
+  readZeros(bytes: number, done: (errand: Errand) => void): void {
+    const errand = new Errand(this);
+    errand.expectedIn = bytes;
+    errand.totalIn = bytes;
+    errand.dataIn = zeros(bytes);
+    done(errand);
   }
 
   /** `out` is the command's until it is done; it is not copied. */

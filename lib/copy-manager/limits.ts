@@ -49,6 +49,9 @@ export const MAX_PARAMETER_LIST_BYTES = 16 + MAX_DESCRIPTOR_LIST_BYTES + MAX_INL
 /** One read or write of a disk. */
 export const CHUNK_BYTES = MIB;
 
+/** Shorter unmapped runs of a copy source are read: it costs no more, and small copies need not ask. */
+export const LEAST_HOLE_BYTES = MIB;
+
 /** Commands under way at once on a disk, of reads and of writes; a tape has one, in order. */
 export const COMMANDS_AHEAD = 4;
 

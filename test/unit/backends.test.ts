@@ -1,16 +1,21 @@
 import {
+  closeSync,
   existsSync,
   linkSync,
   openSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
+  realpathSync,
   statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { AllocationMap, MemoryPages } from '../../lib/backends/allocation-map.ts';
@@ -608,6 +613,25 @@ const trust: readonly (readonly [
   ],
   ['closed after a flush, and the power lost', true, KEPT, map => patchHeader(map, otherBoot)],
   ['closed without a flush, and the power lost', false, FOREIGN, map => patchHeader(map, otherBoot)],
+  [
+    'killed, and the image written to since',
+    true,
+    FOREIGN,
+    (map, open, image) => {
+      writeFileSync(map, open);
+      const later = Date.now() / 1000 + 5;
+      utimesSync(image, later, later);
+    },
+  ],
+  [
+    'killed, and an older image copied into its place',
+    true,
+    FOREIGN,
+    (map, open, image) => {
+      writeFileSync(map, open);
+      utimesSync(image, 5, 5);
+    },
+  ],
   ['the image changed since it was closed', true, FOREIGN, (_map, _open, image) => utimesSync(image, 5, 5)],
   ['another size', true, 2 * MIB, (_map, _open, image) => truncateSync(image, 2 * MIB)],
   ['another inode', true, FOREIGN, map => patchHeader(map, header => header.writeBigUInt64BE(1n, 40))],
@@ -632,6 +656,118 @@ for (const [name, flush, expected, spoil] of trust) {
     t.equal(await mappedAfter(t, { flush, spoil }), expected);
   });
 }
+
+void t.test('disk file: the map, killed at any time while writing', async t => {
+  const path = join(t.testdir(), 'disk');
+  const disk = await openDiskFile({ path, bytes: MIB });
+  const wrong: number[] = [];
+  for (const end = Date.now() + 2500; Date.now() < end;) {
+    await disk.write(Buffer.alloc(512, 1), 0);
+    const header = readFileSync(`${path}.sanlet-map`);
+    const modified = statSync(path, { bigint: true }).mtimeNs;
+    const from = header.readBigUInt64BE(48);
+    const until = header.readBigUInt64BE(80);
+    if (modified < from || modified > until || Number(until - modified) > 2e9) wrong.push(Number(modified));
+    await sleep(20);
+  }
+  t.same(wrong, []);
+  await disk.close();
+});
+
+void t.test('disk file: the map, killed while idle and the image written to at once', async t => {
+  const path = join(t.testdir(), 'disk');
+  const map = `${path}.sanlet-map`;
+  const disk = await openDiskFile({ path, bytes: MIB });
+  await disk.write(Buffer.alloc(512, 1), 0);
+  await sleep(1300);
+  const idle = readFileSync(map);
+  const { mtimeNs } = statSync(path, { bigint: true });
+  t.equal(idle.readBigUInt64BE(80), mtimeNs, 'the image is known to the nanosecond');
+  await disk.close();
+  writeFileSync(map, idle);
+  const believed = await openDiskFile({ path });
+  t.equal(believed.mappedBytes, 512);
+  const again = readFileSync(map);
+  await believed.close();
+  writeFileSync(map, again);
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(512, 2), 0, 512, 64 * KIB);
+  closeSync(file);
+  const changed = await openDiskFile({ path });
+  t.equal(changed.mappedBytes, MIB);
+  await changed.close();
+});
+
+/* ---- a sync that failed ---- */
+
+/** Takes a file away from whoever has it open, for as long as `work` takes: it cannot be synchronised then. */
+async function without(path: string, work: () => Promise<void>): Promise<void> {
+  const real = realpathSync(path);
+  const names = readdirSync('/proc/self/fd').map(Number);
+  const file = names.find(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === real;
+    } catch {
+      return false;
+    }
+  })!;
+  closeSync(file);
+  try {
+    await work();
+  } finally {
+    const others: number[] = [];
+    for (let got = openSync(real, 'r+'); got !== file; got = openSync(real, 'r+')) others.push(got);
+    for (const other of others) closeSync(other);
+  }
+}
+
+const linux = existsSync('/proc/self/fd') ? {} : { skip: 'needs /proc' };
+
+for (const name of ['disk', 'disk.sanlet-map']) {
+  void t.test(`disk file: a failed sync of ${name} is not forgotten`, linux, async t => {
+    const path = join(t.testdir(), 'disk');
+    const disk = await openDiskFile({ path, bytes: MIB });
+    await disk.write(Buffer.alloc(512, 1), 0);
+    await without(join(path, '..', name), async () => {
+      await t.rejects(async () => disk.flush(), failure('io'));
+    });
+    await t.rejects(async () => disk.flush(), failure('io'), 'nor by the next one');
+    await disk.write(Buffer.alloc(512, 1), 512);
+    await t.rejects(async () => disk.flush(), failure('io'), 'nor after another write');
+    await disk.close();
+    const again = await openDiskFile({ path });
+    await again.flush();
+    await again.close();
+  });
+}
+
+void t.test('cartridge file: a failed sync is not forgotten', linux, async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  await tape.write(Buffer.alloc(100, 1));
+  await without(path, async () => {
+    await t.rejects(async () => tape.sync(), failure('io'));
+  });
+  await t.rejects(async () => tape.sync(), failure('io'), 'nor by the next one');
+  await tape.close();
+  const again = await openCartridgeFile({ path });
+  await again.sync();
+  await again.close();
+});
+
+void t.test('cartridge file: what is written during a sync is for the next one', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  await tape.write(Buffer.alloc(100, 1));
+  const first = tape.sync();
+  await tape.write(Buffer.alloc(100, 2));
+  await first;
+  const point = (): Buffer => readFileSync(path).subarray(512, 1024);
+  const before = point();
+  await tape.sync();
+  t.notSame(point(), before);
+  await tape.close();
+});
 
 /* ---- tape ---- */
 

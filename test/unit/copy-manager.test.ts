@@ -542,6 +542,153 @@ void t.test('segments at random between every kind of LUN, against the model', a
   console.log(`# ${[...seen].map(([said, n]) => `${said || 'good'}: ${n}`).join(', ')}`);
 });
 
+/** Opcodes of commands to a unit, from now on. */
+const overheard = (unit: LogicalUnit): number[] => {
+  const said: number[] = [];
+  const submit = unit.submit.bind(unit);
+  unit.submit = task => {
+    said.push(task.cdb[0]!);
+    submit(task);
+  };
+  return said;
+};
+const counted = (said: readonly number[], opcode: number): number => said.filter(o => o === opcode).length;
+const [READ, WRITE, WRITE_SAME, SERVICE_IN] = [0x88, 0x8a, 0x93, 0x9e];
+
+void t.test('unmapped runs are neither read nor written', async t => {
+  const bytes = 24 * MIB;
+  const source = memoryDisk({ bytes });
+  const target = memoryDisk({ bytes });
+  const medium = memoryCartridge();
+  const image = Buffer.alloc(bytes);
+  for (const at of [0, 9 * MIB + 512]) {
+    const data = dice(SEED + at).bytes(MIB);
+    data.copy(image, at);
+    await source.write(data, at);
+  }
+  await fill(target, Buffer.alloc(bytes, 7));
+  const { host, name, units } = await rig({ disk: source }, { disk: target }, { tape: medium });
+  const asked = overheard(units[0]!);
+  const told = overheard(units[1]!);
+  const all = bytes / 512;
+  const over = list([name(0), name(1)], [segment({ type: 2, from: 0, to: 1, blocks: all })]);
+  t.equal((await copy(host, 0, over)).status, 0);
+  t.ok((await dump(target)).equals(image));
+  t.equal(target.mappedBytes, 2 * MIB);
+  t.equal(counted(asked, READ), 2);
+  t.equal(counted(told, WRITE), 2);
+  t.equal(counted(told, WRITE_SAME), 24 - 2 + 1, 'one more, where a run does not begin at a whole MiB');
+  const status = await host.send(0, cdb84(0, 1));
+  t.equal(status.data.readUInt32BE(8), bytes);
+
+  asked.length = 0;
+  const out = list(
+    [name(0), name(2)],
+    [segment({ type: 0, from: 0, to: 1, sdtl: 100 * 512, blocks: 48000 })],
+  );
+  t.equal((await copy(host, 0, out)).status, 0);
+  t.equal(counted(asked, READ), 4, 'of so many whole records as go into one');
+  t.ok(Buffer.concat((await playback(medium)) as Buffer[]).equals(image.subarray(0, 48000 * 512)));
+
+  asked.length = 0;
+  const little = segment({ type: 2, from: 0, to: 1, blocks: 2047, lba: 8192, toLba: 0 });
+  t.equal((await copy(host, 1, list([name(0), name(1)], [little]))).status, 0);
+  t.same(
+    [counted(asked, SERVICE_IN), counted(asked, READ)],
+    [1, 1],
+    'capacity, and no question for so little',
+  );
+
+  // What an earlier segment writes is there for a later one.
+  await target.unmap(0, bytes);
+  const there = segment({ type: 2, from: 0, to: 1, blocks: 4096, lba: 0, toLba: 4096 });
+  const on = segment({ type: 2, from: 1, to: 1, blocks: 8192, lba: 4096, toLba: 20000 });
+  const chain = list(
+    [name(0), name(1)],
+    [segment({ type: 2, from: 1, to: 0, blocks: 4096, lba: 4096, toLba: 40000 }), there, on],
+  );
+  t.equal((await copy(host, 0, chain)).status, 0);
+  t.ok((await dump(target, 2 * MIB, 20000 * 512)).equals(image.subarray(0, 2 * MIB)));
+
+  // A destination that fails is told as one.
+  await source.unmap(0, bytes);
+  const row = units[1]!.commands.byCode(0x93)!;
+  let good = 5;
+  units[1]!.commands.add({
+    ...row,
+    run: (unit: never, task) => (good-- > 0 ? row.run(unit, task) : task.end(Status.RESERVATION_CONFLICT)),
+  });
+  const failed = await copy(host, 0, over);
+  t.equal(failed.said, 'a/0d01');
+  t.equal(forwardedOf(failed)!.status, Status.RESERVATION_CONFLICT);
+  t.equal(informationOf(failed), (bytes - 5 * MIB) / 512);
+});
+
+void t.test('unmapped runs at random, with residue, against the model', async t => {
+  const rounds = Number(process.env['SANLET_ROUNDS'] ?? 15);
+  for (let round = 0; round < rounds; round++) {
+    const seed = SEED + round;
+    const d = dice(seed);
+    const bytes = 8 * MIB;
+    const backends = [512, 4096, 512].map(blockSize => memoryDisk({ bytes, blockSize }));
+    const models: ModelUnit[] = [];
+    for (const backend of backends) {
+      const data = Buffer.alloc(bytes, 1 + d.below(255));
+      data.set(d.bytes(4 * MIB), 2 * MIB);
+      await fill(backend, data);
+      for (let holes = 1 + d.below(4); holes > 0; holes--) {
+        const from = d.below(bytes / 4096) * 4096;
+        const length = Math.min(bytes - from, (1 + d.below(1000)) * 4096);
+        await backend.unmap(from, length);
+        data.fill(0, from, from + length);
+      }
+      models.push({ block: backend.blockSize, data });
+    }
+    const medium = memoryCartridge();
+    models.push({ objects: [], at: 0 });
+    const { host, name } = await rig(...backends.map(b => ({ disk: b })), { tape: medium });
+    const cscds: ModelCscd[] = Array.from({ length: 7 }, (_, i) => ({ lun: i % 4, pad: d.chance(0.4) }));
+    const disks = [0, 1, 2, 4, 5, 6];
+    const segments: SegmentSpec[] = Array.from({ length: 1 + d.below(4) }, () => {
+      const type = d.pick([0, 2, 2] as const);
+      const from = d.pick(disks);
+      const others = disks.filter(i => cscds[i]!.lun !== cscds[from]!.lun);
+      const block = (models[cscds[from]!.lun] as ModelDisk).block;
+      return {
+        type,
+        from,
+        to: type === 0 ? 3 : d.pick(others),
+        cat: d.chance(0.7),
+        dc: d.chance(0.3),
+        blocks: Math.floor(((1 + d.below(5)) * MIB) / block) + d.below(9),
+        lba: d.below((3 * MIB) / block),
+        toLba: d.below(700),
+        sdtl: d.pick([4096, 100_000, MIB, 1_500_000, 30_000 + d.below(90_000)]),
+      };
+    });
+    const verdict = simulate(models, cscds, segments);
+    const named = cscds.map(c => name(c.lun, { pad: c.pad }));
+    const answer = await copy(host, d.below(4), list(named, segments.map(segment)));
+    const hint = `round seed ${seed}: ${JSON.stringify({ cscds, segments, verdict })}`;
+    const got: Verdict =
+      answer.said === ''
+        ? { said: answer.status === 0 ? '' : `status ${answer.status}` }
+        : { said: answer.said, segment: segmentOf(answer), information: informationOf(answer) };
+    if (!t.strictSame(got, verdict, hint)) break;
+    let same = true;
+    for (const [i, backend] of backends.entries())
+      same &&= (await dump(backend)).equals((models[i] as ModelDisk).data);
+    const objects = await playback(medium);
+    const want = (models[3] as ModelTape).objects;
+    same &&= objects.length === want.length;
+    same &&= objects.every((o, k) => (o as Buffer).equals(want[k] as Buffer));
+    if (!same) {
+      t.fail(hint);
+      break;
+    }
+  }
+});
+
 void t.test('large copies with odd record lengths', async t => {
   const size = 24 * MIB;
   const image = dice(SEED).bytes(1 * MIB);
@@ -888,6 +1035,7 @@ void t.test('overlapping ranges of one unit come out as if read whole first', as
 
 void t.test('A→B and B→A together end', async t => {
   const disks = [0, 1].map(() => new SlowDisk(memoryDisk({ bytes: 32 * MIB })));
+  for (const { inner } of disks) await fill(inner, Buffer.alloc(32 * MIB, 1));
   const { host, name } = await rig({ disk: disks[0]! }, { disk: disks[1]! });
   const half = 16 * 1024;
   const both = await Promise.all([
@@ -1061,6 +1209,7 @@ void t.test(
     for (const how of ['task', 'reset', 'nexus', 'stop', 'destination reset'] as const) {
       const source = new SlowDisk(memoryDisk({ bytes: 64 * MIB }));
       const target = new SlowDisk(memoryDisk({ bytes: 64 * MIB }));
+      await fill(source.inner, Buffer.alloc(64 * MIB, 1));
       const { host, name, units, device, manager } = await rig({ disk: source }, { disk: target });
       const working = copy(
         host,
@@ -1103,7 +1252,7 @@ void t.test(
 
 void t.test('what an end says, the copy passes on (SPC-4 5.17.7.4)', async t => {
   const source = memoryDisk({ bytes: 16 * MIB });
-  await fill(source, dice(SEED).bytes(1 * MIB));
+  await fill(source, Buffer.alloc(16 * MIB, 1));
   const target = new SlowDisk(memoryDisk({ bytes: 16 * MIB }));
   target.failWriteAt = 5 * MIB;
   const { host, name, units, device } = await rig({ disk: source }, { disk: target });

@@ -224,6 +224,7 @@ class FileLog implements TapeLog {
     if (this.#syncPoint === undefined || end.offset < this.#syncPoint.offset) {
       this.#writeSyncPoint(end);
       await this.#channel.syncData();
+      this.#syncPoint = end;
     }
     await this.#channel.truncate(end.offset);
   }
@@ -244,14 +245,20 @@ class FileLog implements TapeLog {
 
   async #sync(): Promise<void> {
     const end = this.#wanted;
-    await this.#channel.syncData();
-    this.#writeSyncPoint(end);
+    // Before, not after: what is appended meanwhile is for the next one.
     this.#changed = false;
+    try {
+      await this.#channel.syncData();
+      this.#writeSyncPoint(end);
+      this.#syncPoint = end;
+    } catch (error) {
+      this.#changed = true;
+      throw error;
+    }
   }
 
   #writeSyncPoint(end: LogEnd): void {
     this.#channel.writeNow(packSyncPoint(end, this.#labelChain), SYNC_POINT_OFFSET);
-    this.#syncPoint = end;
   }
 
   async close({ offset }: LogEnd): Promise<void> {

@@ -26,7 +26,7 @@ export const blockToBlock: SegmentType = {
   source: 'block',
   destination: 'block',
   wrongRole: 'abort',
-  run(segment, work) {
+  async run(segment, work) {
     const f = blockAndBlock;
     const source = segment.source as BlockEnd;
     const destination = segment.destination as BlockEnd;
@@ -43,11 +43,14 @@ export const blockToBlock: SegmentType = {
     requireRange(destination, to, extent.write, { lba: f.destinationLba.offset, count: f.blocks.offset });
     // Upwards onto itself: what is written first would be read later.
     const clean = work.sourceData.length === 0 && work.destinationData.length === 0;
-    if (clean && source.lun === destination.lun && to > from && to < from + extent.read / unit) {
+    const upwards = source.lun === destination.lun && to > from && to < from + extent.read / unit;
+    if (clean && upwards) {
       return moveUp(work, { source, destination, from, to, bytes: extent.write });
     }
+    const holes = upwards ? [] : await source.holes(from, extent.read);
+    if (work.stopped) return undefined;
     return transfer(work, extent, {
-      source: source.source(from, unit),
+      source: source.source(from, unit, holes),
       sink: destination.sink(to),
       residualUnit: unit,
     });

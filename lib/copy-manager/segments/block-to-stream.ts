@@ -32,7 +32,7 @@ export const blockToStream: SegmentType = {
   destination: 'stream',
   wrongRole: 'refuse',
   streamTransfer: { of: 'destination', ...streamTransferLength },
-  run(segment, work) {
+  async run(segment, work) {
     const f = streamAndBlock;
     const source = segment.source as BlockEnd;
     const destination = segment.destination as StreamEnd;
@@ -42,8 +42,10 @@ export const blockToStream: SegmentType = {
     const extent = extentOf(segment, work, { amount, unit: sink.unit });
     requireSegmentLength(extent, sink.unit, f.blocks.offset);
     requireRange(source, lba, extent.read, { lba: f.lba.offset, count: f.blocks.offset });
+    const holes = await source.holes(lba, extent.read);
+    if (work.stopped) return undefined;
     return transfer(work, extent, {
-      source: source.source(lba, sink.unit),
+      source: source.source(lba, sink.unit, holes),
       sink,
       residualUnit: destination.blockBytes,
     });
