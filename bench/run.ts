@@ -100,7 +100,10 @@ interface CopyRow {
 }
 
 /** dd, the copy manager and an initiator, in turn, over the same two files. */
-async function copies(directory: string, image: string): Promise<CopyRow[]> {
+async function copies(directory: string): Promise<CopyRow[]> {
+  // Anew: the writes above leave zeros, which qemu-img does not send.
+  const image = join(directory, 'source.img');
+  makeImage(image);
   const copy = join(directory, 'copy.img');
   copyFileSync(image, copy);
   const san = await startSanlet(join(directory, 'state'), ['--disk', `d0=${image}`, '--disk', `d1=${copy}`]);
@@ -157,7 +160,7 @@ try {
   say(`${rounds} rounds of ${seconds} s, ${imageMib} MiB; operations a second, ratios as min, median, max`);
   say(`${'workload'.padEnd(30)}   sanlet      tgt   ratio`);
   const workloads = await againstTgt(directory, image);
-  const copied = 'copy'.includes(values.only) || values.only === '' ? await copies(directory, image) : [];
+  const copied = 'copy'.includes(values.only) || values.only === '' ? await copies(directory) : [];
   const readyMs = await readyLine(directory);
   const results = { rounds, seconds, imageMib, workloads, copies: copied, readyMs };
   console.log(JSON.stringify(results, undefined, values.json ? undefined : 2));

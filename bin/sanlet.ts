@@ -107,6 +107,7 @@ program
     'after',
     `
 SPEC is NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]; ,, is a comma of the path.
+A tape is removable anyway and has no block=.
 A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk and --tape.
 A command given with --run finds SANLET_PORTAL, SANLET_TARGET and SANLET_URL_0, SANLET_URL_1 … in its environment.
 SANLET_LOG=error|warn|info|debug says how much is logged on stderr.
@@ -150,6 +151,8 @@ program
     `
 A tape is read and written at its present position. What is written to a tape is closed with one filemark; a tape is
 read until --blocks, a filemark, the end of data or a full disk.
+Where the data of a tape ends inside a block, zeros fill it up; where --blocks or a full disk ends inside a record, the
+rest of the record is left over. Both are told (JSON: paddingBytes, leftOverBytes).
 
 Example:
   sanlet xcopy iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/0 iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/1`,

@@ -24,6 +24,10 @@ export async function serve({ config, json = false, run, ...words }: ServeOption
   const stopped = new Promise<NodeJS.Signals>(resolve => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
+    if (run === undefined) return;
+    // A command is a process group of its own, which neither a second ^C nor a terminal that closes reaches: we stay
+    // until it has ended, and that is soon.
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, resolve);
   });
   const file = config === undefined ? undefined : await readConfigFile(config);
   const options = optionsOfWords(words, file);

@@ -32,11 +32,13 @@ const STOPS = {
 } as const;
 
 function textOf({ kind, outcome }: UrlCopy): string {
-  const { bytes, blocks, elapsedMs, carriedBytes, commands, stop } = outcome;
+  const { bytes, blocks, elapsedMs, carriedBytes, commands, stop, padding, leftOver } = outcome;
   const rate = `${formatSize((bytes * 1000) / elapsedMs)}/s`;
   return (
     `copied from ${kind}: ${bytes} bytes (${blocks} blocks) in ${formatTime(elapsedMs)}, ${rate}\n` +
     `stopped by: ${STOPS[stop]}\n` +
+    (padding === 0 ? '' : `padded: the last block ends with ${padding} bytes of zeros\n`) +
+    (leftOver === 0 ? '' : `left over: the last ${leftOver} bytes of the record that was read last\n`) +
     `carried by the initiator: ${formatSize(carriedBytes)} for ${commands} EXTENDED COPY command${commands === 1 ? '' : 's'}\n`
   );
 }
@@ -47,6 +49,9 @@ const jsonOf = (source: string, destination: string, { kind, record, outcome }: 
   kind,
   copiedBytes: outcome.bytes,
   blocks: outcome.blocks,
+  // Only where records and blocks do not end together.
+  ...(outcome.padding === 0 ? {} : { paddingBytes: outcome.padding }),
+  ...(outcome.leftOver === 0 ? {} : { leftOverBytes: outcome.leftOver }),
   record,
   stop: outcome.stop,
   commands: outcome.commands,

@@ -140,7 +140,10 @@ export class San implements AsyncDisposable {
    * when an option is wrong, with an Error of one sentence when a file or an address cannot be had.
    */
   static async start(options: SanOptions): Promise<San> {
-    const resolved = resolveOptions({ ...options, portals: options.portals ?? ['127.0.0.1:0'] });
+    const isGroup = typeof options === 'object' && options !== null; // JavaScript callers may have given anything
+    const resolved = resolveOptions(
+      isGroup ? { ...options, portals: options.portals ?? ['127.0.0.1:0'] } : options,
+    );
     const log = options.log ?? silent;
     const served: Served[] = [];
     const listening: Portal[] = [];

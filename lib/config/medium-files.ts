@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ConfigError } from './config-error.ts';
 import type { ResolvedSan, ResolvedUnit } from './options.ts';
 
@@ -28,6 +29,11 @@ async function checkFile(
     if (type === 'disk' && bytes === undefined) {
       throw wrong('does not exist; give a size, and it will be made');
     }
+    // What else may be wrong with the directory is told when the file is made.
+    const directory = dirname(path);
+    await stat(directory).catch(() => {
+      throw wrong(`cannot be made: there is no directory ${directory}`);
+    });
     return;
   }
   if (!stats.isFile()) throw wrong('is no regular file');

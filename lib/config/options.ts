@@ -54,6 +54,8 @@ export interface TapeOptions {
   size?: string | number;
   /** Write protected. */
   ro?: boolean;
+  /** Every tape is: it may be said, and not denied. */
+  removable?: boolean;
   lun?: number;
 }
 

@@ -15,6 +15,7 @@ import type {
 } from './options.ts';
 import { DEFAULT_PORTAL, parsePortal } from './portal.ts';
 import { checkShape } from './shape.ts';
+import { warnOfShortSecrets } from './short-secrets.ts';
 
 /** What `memory: true` makes of a disk. */
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
@@ -25,19 +26,25 @@ const MOST_TARGETS = 1024;
 
 /**
  * Everything parsed, every default in its place, every LUN assigned. Looks at no file. Throws ConfigError for the first
- * thing that is wrong.
+ * thing that is wrong; what is merely unwise goes to `options.log`.
  */
 export function resolveOptions(options: SanOptions): ResolvedSan {
-  const { log: _, ...plain } = options;
+  // JavaScript may hand us anything, and only an object can be taken apart.
+  const { log, ...plain } = isGroup(options) ? options : checkShape(options);
   const { portals, advertise, state, targets, discoveryChap, ...first } = checkShape(plain);
-  return {
+  const resolved: ResolvedSan = {
     portals: resolvePortals(portals),
     advertise: advertise === undefined ? undefined : endpoint(advertise, ['advertise'], 0),
     state,
     targets: resolveTargets(first, targets ?? []),
     discoveryChap: discoveryChap === undefined ? undefined : resolveChap(discoveryChap, ['discoveryChap']),
   };
+  if (log !== undefined) warnOfShortSecrets(resolved, log);
+  return resolved;
 }
+
+const isGroup = (options: unknown): boolean =>
+  typeof options === 'object' && options !== null && !Array.isArray(options);
 
 function endpoint(text: string, path: ConfigPath, defaultPort?: number): Endpoint {
   const parsed = parsePortal(text, defaultPort);

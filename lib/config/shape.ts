@@ -29,15 +29,24 @@ const flag = v.boolean(wants('true or false'));
 const size = v.union([v.string(), v.number()], wants('a size such as 64M, 64MiB or a number of bytes'));
 const list = <S extends v.GenericSchema>(of: S) => v.array(of, wants('a list'));
 
-/** Unknown keys are refused, with the one that was likely meant. */
-const keys = <E extends v.ObjectEntries>(what: string, entries: E) =>
+const CONFIGURATION = 'the configuration';
+
+export const TAPE_HAS_NO_BLOCK =
+  'block is for disks: the records of a tape are as long as the initiator writes them';
+
+/** Unknown keys are refused, with the one that was likely meant, or with what `why` says of it. */
+const keys = <E extends v.ObjectEntries>(
+  what: string,
+  entries: E,
+  why: ReadonlyMap<string, string> = new Map(),
+) =>
   v.strictObject(entries, issue => {
     if (issue.expected === 'never') {
       const key = String(issue.path?.at(-1)?.key);
-      return `there is no such key in ${what} ${hint(key, Object.keys(entries))}`;
+      return why.get(key) ?? `there is no such key in ${what} ${hint(key, Object.keys(entries))}`;
     }
     if (issue.expected !== 'Object') return 'is missing';
-    return wants(`a group of keys (${what})`)(issue);
+    return wants(what === CONFIGURATION ? 'a group of keys' : `a group of keys (${what})`)(issue);
   });
 
 const unit = {
@@ -53,7 +62,15 @@ const disk = keys('a disk', {
   block: v.optional(v.picklist([512, 4096], wants('512 or 4096'))),
   removable: v.optional(flag),
 });
-const tape = keys('a tape', unit);
+const tape = keys(
+  'a tape',
+  {
+    ...unit,
+    // One SPEC for both; it is true of every tape.
+    removable: v.optional(v.literal(true, 'a tape is always removable; leave it out')),
+  },
+  new Map([['block', TAPE_HAS_NO_BLOCK]]),
+);
 const credentials = { user: text, secret: text };
 const chap = keys('CHAP', { ...credentials, mutual: v.optional(keys('mutual CHAP', credentials)) });
 const target = {
@@ -63,7 +80,7 @@ const target = {
   chap: v.optional(chap),
   initiators: v.optional(list(text)),
 };
-const san = keys('the configuration', {
+const san = keys(CONFIGURATION, {
   ...target,
   portals: v.optional(list(text)),
   advertise: v.optional(text),
@@ -80,7 +97,7 @@ export function checkShape(options: unknown): SanOptions {
   throw new ConfigError(
     (issue.path ?? []).map(item => item.key as string | number),
     issue.path === undefined && issue.expected === 'Object'
-      ? `the configuration ${issue.message}`
+      ? `${CONFIGURATION} ${issue.message}`
       : issue.message,
   );
 }

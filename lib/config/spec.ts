@@ -1,17 +1,18 @@
 import { ConfigError } from './config-error.ts';
 import type { DiskOptions, TapeOptions } from './options.ts';
+import { TAPE_HAS_NO_BLOCK } from './shape.ts';
 import { hint } from './suggestion.ts';
 
 /** The SPEC of a unit on the command line: `NAME=PATH[,size=1G][,block=512|4096][,ro][,removable]`, `NAME=memory[,size=64M]`. */
 
 const WORDS = {
   disk: { values: ['size', 'block', 'lun'], flags: ['ro', 'removable'] },
-  tape: { values: ['size', 'lun'], flags: ['ro'] },
+  tape: { values: ['size', 'lun'], flags: ['ro', 'removable'] },
 } as const;
 
 const FORM = {
   disk: 'NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]',
-  tape: 'NAME=PATH[,size=1G][,ro] or NAME=memory[,size=64M]',
+  tape: 'NAME=PATH[,size=1G][,ro][,removable] or NAME=memory[,size=64M]',
 } as const;
 
 export function parseDiskSpec(spec: string): DiskOptions {
@@ -47,7 +48,9 @@ function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown>
     if (!isFlag && !(values as readonly string[]).includes(key)) {
       throw new ConfigError(
         [],
-        `a ${type} has no option ${JSON.stringify(key)} ${hint(key, [...values, ...flags])}`,
+        type === 'tape' && key === 'block'
+          ? TAPE_HAS_NO_BLOCK
+          : `a ${type} has no option ${JSON.stringify(key)} ${hint(key, [...values, ...flags])}`,
         where,
       );
     }

@@ -5,11 +5,13 @@ import { type CopyLimits, copyLimits } from './copy-limits.ts';
 import { IDENTIFICATION, parameterList, type Segment, SegmentType } from './copy-list.ts';
 import { checkRecord, copyCommands, type CopyExtent } from './copy-plan.ts';
 import { copyStatus } from './copy-status.ts';
+import { writeBlocks } from './block-commands.ts';
 import { InitiatorError } from './initiator-error.ts';
 import { ScsiError, Status } from './scsi-error.ts';
 import { Key, readSense, type Sense } from './sense.ts';
 import type { Session } from './session.ts';
 import { writeFilemarks } from './tape-commands.ts';
+import { TapeTail } from './tape-tail.ts';
 import { cdbOf, type Unit } from './unit.ts';
 
 export interface CopyRequest {
@@ -32,6 +34,10 @@ export type CopyStop = 'count' | 'end of the disk' | 'full disk' | 'filemark' | 
 export interface CopyOutcome {
   readonly blocks: number;
   readonly bytes: number;
+  /** Zeros behind the data of a tape that fills no whole block of the disk. */
+  readonly padding: number;
+  /** Bytes of the tape's last record behind the last block that was wanted or had room: read, and not copied. */
+  readonly leftOver: number;
   readonly stop: CopyStop;
   readonly segments: number;
   readonly commands: number;
@@ -105,6 +111,7 @@ export class Copy {
     const [before, started] = [session.counters, performance.now()];
     let [bytes, segments, commands] = [0, 0, 0];
     let stop: CopyStop | undefined;
+    const tail = this.#from.type === 'tape' ? await TapeTail.begin(this.#from.unit) : undefined;
     for (const list of copyCommands(this.#extent, this.#limits)) {
       commands++;
       const done = bytes;
@@ -117,16 +124,36 @@ export class Copy {
       if (stop !== undefined) break;
     }
     if (this.#to.type === 'tape') await writeFilemarks(this.#to.unit, 1);
+    const { blockSize } = this.#extent;
+    // Of a tape that has ended less than a block is left, of one that has not, less than a record.
+    const left = (await tail?.leftOver(bytes, stop === undefined ? this.record : blockSize)) ?? 0;
+    let padding = 0;
+    if (tail !== undefined && stop !== undefined && left > 0) {
+      await this.#putTail(await tail.fetch(left, this.record, stop === 'filemark'), bytes / blockSize);
+      bytes += left;
+      padding = blockSize - left;
+      onProgress(bytes);
+    }
     const after = session.counters;
     return {
-      blocks: bytes / this.#extent.blockSize,
+      blocks: (bytes + padding) / blockSize,
       bytes,
+      padding,
+      leftOver: stop === undefined ? left : 0,
       stop: stop ?? (this.#counted ? 'count' : this.#from.type === 'tape' ? 'full disk' : 'end of the disk'),
       segments,
       commands,
       elapsedMs: performance.now() - started,
       carriedBytes: after.wireIn - before.wireIn + after.wireOut - before.wireOut,
     };
+  }
+
+  /** The block behind the first `blocks` that were copied: there is room for it, or the disk would have ended the copy. */
+  async #putTail(tail: Buffer, blocks: number): Promise<void> {
+    const { blockSize, seek } = this.#extent;
+    const block = Buffer.alloc(blockSize);
+    tail.copy(block);
+    await writeBlocks(this.#to.unit, seek + blocks, block, blockSize);
   }
 
   /** One EXTENDED COPY, with a list identifier that is free, and its progress while it runs. */

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { Initiator } from '../../lib/initiator/initiator.ts';
-import { Unit } from '../../lib/initiator/unit.ts';
+import { cdbOf, Unit } from '../../lib/initiator/unit.ts';
 import { readBlocks, writeBlocks } from '../../lib/initiator/block-commands.ts';
-import { rewind } from '../../lib/initiator/tape-commands.ts';
+import { rewind, writeFilemarks } from '../../lib/initiator/tape-commands.ts';
 
 const SANLET = resolve('dist/bin/sanlet.js');
 const MIB = 1024 * 1024;
@@ -84,6 +84,14 @@ function start(args: readonly string[], env: Record<string, string> = {}, cwd?: 
 const run = (args: readonly string[], env?: Record<string, string>): Promise<Ended> => start(args, env).ended;
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const READY = /^sanlet ready portal=(\S+) target=(\S+) luns=(\d+)$/;
+/** A process that has ended and that nobody has asked about yet lives no more. */
+const lives = (pid: number): boolean => {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
 const quiet = { SANLET_LOG: 'silent' };
 
 /** A running `sanlet serve` on a free port, stopped when the test is over. */
@@ -139,9 +147,10 @@ void t.test('help, version, and words that there are not', async t => {
     ],
     [['serve', '--disk', 'd0'], /^sanlet: --disk d0: a disk is written NAME=PATH/],
     [['serve', '--disk', 'd0=/none/such'], /^sanlet: d0: \/none\/such does not exist; give a size/],
+    [['serve', '--tape', 't0=memory,block=512'], /^sanlet: --tape t0=memory,block=512: block is for disks/],
     [
-      ['serve', '--tape', 't0=memory,block=512'],
-      /^sanlet: --tape t0=memory,block=512: a tape has no option "block"/,
+      ['serve', '--disk', 'd0=/nodir/q.img,size=1M'],
+      'sanlet: d0: /nodir/q.img cannot be made: there is no directory /nodir',
     ],
     [['serve', '--disk=d0=memory', '--portal', 'x:y'], /^sanlet: --portal x:y: "x:y" is no portal/],
     [['serve', '--config', '/none.yaml'], 'sanlet: /none.yaml: there is no such file'],
@@ -376,6 +385,22 @@ targets:
     long.child.kill('SIGTERM');
     t.equal((await long.ended).code, 143);
     t.ok(performance.now() - stopping < 2000);
+    const family = start([...words, '--run', 'sleep 61 & echo child $!; wait; true'], quiet);
+    const child = Number(/[0-9]+/.exec(await family.line('stdout', /^child/)));
+    family.child.kill('SIGTERM');
+    t.equal((await family.ended).code, 143);
+    t.notOk(lives(child), 'what the shell had started has ended too');
+    const deaf = start([...words, '--run', '(trap "" TERM; exec sleep 61) & echo child $!; sleep 62'], quiet);
+    const deafChild = Number(/[0-9]+/.exec(await deaf.line('stdout', /^child/)));
+    const deafening = performance.now();
+    for (let i = 0; i < 3; i++) deaf.child.kill('SIGTERM');
+    t.equal((await deaf.ended).code, 143);
+    t.ok(performance.now() - deafening < 2000);
+    t.notOk(lives(deafChild), 'one that does not listen as well');
+    const hung = start([...words, '--run', 'echo child $$; sleep 61; true'], quiet);
+    await hung.line('stdout', /^child/);
+    hung.child.kill('SIGHUP');
+    t.equal((await hung.ended).code, 129, 'a terminal that closes');
     const stubborn = start([...words, '--run', 'trap "" TERM; echo set; while :; do sleep 0.1; done'], quiet);
     await stubborn.line('stdout', /set/);
     const killing = performance.now();
@@ -467,6 +492,38 @@ void t.test('xcopy', async t => {
   );
   await rewind(tape);
   t.match((await run(['xcopy', url(2), url(1), '--seek', '16000'])).stdout, /stopped by: the disk is full/);
+  await rewind(tape);
+  for (const length of [1000, 1000, 777]) {
+    const cdb = cdbOf(6, 0x0a, 0, 0, length >> 8, length & 0xff);
+    await tape.run('WRITE(6)', cdb, { dataOut: content.subarray(0, length) });
+  }
+  await writeFilemarks(tape, 1);
+  await rewind(tape);
+  const odd = await run(['xcopy', url(2), url(1), '--json']);
+  t.equal(odd.code, 0);
+  t.match(JSON.parse(odd.stdout), { copiedBytes: 2777, blocks: 6, paddingBytes: 295, stop: 'filemark' });
+  t.ok(
+    (await readBlocks(b, 5, 1, 512)).equals(Buffer.concat([content.subarray(560, 777), Buffer.alloc(295)])),
+  );
+  await rewind(tape);
+  t.match(
+    (await run(['xcopy', url(2), url(1)])).stdout,
+    /: 2777 bytes \(6 blocks\) [^]*\nstopped by: a filemark\npadded: the last block ends with 295 bytes of zeros\ncarried/,
+  );
+  await rewind(tape);
+  const cut = await run(['xcopy', url(2), url(1), '--blocks', '2', '--json']);
+  t.match(JSON.parse(cut.stdout), { copiedBytes: 1024, leftOverBytes: 976, stop: 'count' });
+  await rewind(tape);
+  t.match(await run(['xcopy', url(2), url(1), '--blocks', '2']), {
+    code: 0,
+    stdout: /\nleft over: the last 976 bytes of the record that was read last\n/,
+  });
+  await rewind(tape);
+  await writeFilemarks(tape, 1);
+  await rewind(tape);
+  t.notMatch((await run(['xcopy', url(2), url(1), '--json'])).stdout, /paddingBytes|leftOverBytes/);
+  await rewind(tape);
+  await run(['xcopy', url(0), url(2)]);
   t.match(
     (await run(['xcopy', url(0), url(1), '--json'])).stdout,
     /"kind":"disk to disk","copiedBytes":8388608/,

@@ -106,8 +106,8 @@ void t.test('iscsi-test-cu', { skip: missing('iscsi-test-cu'), timeout: 600_000 
   /** Families that want another LUN than the fixed writable one, or two ways to it. */
   const urlsOf = (name: string): readonly string[] => {
     if (/^SCSI\.(PreventAllow|StartStopUnit|NoMedia)\./.test(name)) return [san.url(1)];
-    if (/^SCSI\.ReadOnly\./.test(name)) return [san.url(2)];
-    if (/^SCSI\.MultipathIO\./.test(name)) return [san.url(3), san.url(3)];
+    if (name.startsWith('SCSI.ReadOnly.')) return [san.url(2)];
+    if (name.startsWith('SCSI.MultipathIO.')) return [san.url(3), san.url(3)];
     return [san.url(0)];
   };
   const listed = await run('iscsi-test-cu', ['--list']);

@@ -15,6 +15,7 @@ import {
   type SanOptions,
   type ServeWords,
 } from '../../lib/config.ts';
+import { silent } from '../../lib/log.ts';
 import { nearest } from '../../lib/config/suggestion.ts';
 import { formatSize, parseSize } from '../../lib/sizes.ts';
 
@@ -166,8 +167,15 @@ void t.test('SPEC of a disk and a tape', t => {
   }
   t.match(
     said(() => parseTapeSpec('t=x,block=512')),
-    /a tape has no option "block"/,
+    '--tape t=x,block=512: block is for disks: the records of a tape are as long as the initiator writes them',
   );
+  t.strictSame(
+    parseTapeSpec('t=x,removable'),
+    { name: 't', path: 'x', removable: true },
+    'one SPEC for both',
+  );
+  const [tape] = resolveOptions({ tapes: [parseTapeSpec('t=memory,removable')] }).targets[0]!.units;
+  t.match(tape, { type: 'tape', removable: true });
   t.match(
     said(() => parseTapeSpec('t')),
     /a tape is written NAME=PATH/,
@@ -236,7 +244,7 @@ void t.test('resolved options', t => {
       },
       { iqn: 'iqn.2026-01.io.sanlet:b' },
     ],
-    log: console,
+    log: silent,
   });
   t.strictSame(full.portals, [
     { host: '::1', port: 0 },
@@ -276,8 +284,16 @@ void t.test('every complaint of resolveOptions', t => {
     ],
     [
       { tapes: [{ name: 't', memory: true, block: 512 }] },
-      /tapes\[0\]\.block: there is no such key in a tape/,
+      'tapes[0].block: block is for disks: the records of a tape are as long as the initiator writes them',
     ],
+    [
+      { tapes: [{ name: 't', memory: true, removable: false }] },
+      'tapes[0].removable: a tape is always removable; leave it out',
+    ],
+    [undefined, 'the configuration must be a group of keys, not nothing'],
+    [null, 'the configuration must be a group of keys, not nothing'],
+    ['d=memory', 'the configuration must be a group of keys, not "d=memory"'],
+    [() => {}, 'the configuration must be a group of keys, not a function'],
     [{ disks: [{ memory: true }] }, 'disks[0].name: is missing'],
     [{ disks: [{ name: '', memory: true }] }, 'disks[0].name: must not be empty'],
     [{ disks: {} }, 'disks: must be a list, not a group of keys'],
@@ -515,6 +531,27 @@ targets:
   );
 });
 
+void t.test('CHAP secrets of less than 96 bits: one warning', t => {
+  const lines: [object, string][] = [];
+  const log = { ...silent, warn: (facts: object, message: string) => void lines.push([facts, message]) };
+  const disks = [{ name: 'd', memory: true }];
+  resolveOptions({
+    log,
+    disks,
+    chap: { user: 'u', secret: 'short', mutual: { user: 'v', secret: 'long enough.' } },
+    discoveryChap: { user: 'u', secret: 'elevenbytes' },
+  });
+  t.strictSame(lines, [
+    [
+      { secrets: ['iqn.2026-01.io.sanlet:san chap.secret', 'discoveryChap.secret'] },
+      'CHAP secrets of less than 12 bytes can be guessed (RFC 7143 9.2.1)',
+    ],
+  ]);
+  resolveOptions({ log, disks, chap: { user: 'u', secret: 'ä ö ü ß ' } });
+  t.equal(lines.length, 1, 'bytes, not characters');
+  t.end();
+});
+
 void t.test('files of media, looked at before anything is opened', async t => {
   const dir = t.testdir({ 'd.img': 'x'.repeat(8192), 'odd.img': 'x'.repeat(1000), 'empty.img': '' });
   const check = (disk: object, tape?: object): Promise<string> =>
@@ -538,6 +575,15 @@ void t.test('files of media, looked at before anything is opened', async t => {
   t.match(
     await check({ path: at('new.img'), size: '1M', ro: true }),
     /does not exist, and a read-only medium is not made/,
+  );
+  const sentence = `cannot be made: there is no directory ${at('none')}`;
+  t.equal(
+    await check({ path: join(at('none'), 'q.img'), size: '1M' }),
+    `d: ${join(at('none'), 'q.img')} ${sentence}`,
+  );
+  t.equal(
+    await check({ memory: true }, { path: join(at('none'), 'q') }),
+    `t: ${join(at('none'), 'q')} ${sentence}`,
   );
   t.match(await check({ path: at('d.img'), size: 4096 }), /has 8192 bytes and not 4096; leave out size/);
   t.match(

@@ -15,7 +15,7 @@ import {
   taskManagementResponse,
 } from '../../lib/iscsi/pdu/task-management.ts';
 import { textRequest, textResponse } from '../../lib/iscsi/pdu/text.ts';
-import { readAll, writeBlocks } from '../../lib/initiator/block-commands.ts';
+import { readAll, readBlocks, writeBlocks } from '../../lib/initiator/block-commands.ts';
 import { Copy } from '../../lib/initiator/copy.ts';
 import { parameterList, SegmentType } from '../../lib/initiator/copy-list.ts';
 import { checkRecord, copyCommands, type CopyExtent } from '../../lib/initiator/copy-plan.ts';
@@ -28,7 +28,7 @@ import { readCapacity } from '../../lib/initiator/read-capacity.ts';
 import { describeSense, readSense } from '../../lib/initiator/sense.ts';
 import type { Session } from '../../lib/initiator/session.ts';
 import { rewind, writeFilemarks } from '../../lib/initiator/tape-commands.ts';
-import { Unit } from '../../lib/initiator/unit.ts';
+import { cdbOf, Unit } from '../../lib/initiator/unit.ts';
 import { copyUrls } from '../../lib/initiator/url-copy.ts';
 import { formatUrl, parseUrl, withoutSecret } from '../../lib/initiator/url.ts';
 import { San } from '../../lib/san.ts';
@@ -1018,7 +1018,7 @@ void t.test('against a San, in process', async t => {
   t.strictSame([session.parameters.headerDigest, session.parameters.dataDigest], [true, true]);
   const units = [A, B, C, T, SMALL].map(lun => new Unit(session, lun));
   for (const unit of units) await unit.awaitReady();
-  const [a, b, , tape, small] = units as [Unit, Unit, Unit, Unit, Unit];
+  const [a, b, c, tape, small] = units as [Unit, Unit, Unit, Unit, Unit];
   const capacity = await readCapacity(a);
   t.strictSame(capacity, { blocks: 18_432, blockSize: 512 });
   const content = Buffer.from(Array.from({ length: 9 << 20 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
@@ -1063,6 +1063,59 @@ void t.test('against a San, in process', async t => {
       /^target: the tape has a record of 10240 bytes, longer than --record 4096, after 0 bytes: give --record 10240/,
     );
     await writeFilemarks(tape, 1);
+  });
+
+  await t.test('records that fill no whole blocks: nothing of the tape is lost', async t => {
+    /** A file of records on the tape from its beginning, one filemark behind it; gives back all their bytes. */
+    const write = async (...lengths: number[]): Promise<Buffer> => {
+      const bytes = content.subarray(300, 300 + lengths.reduce((sum, length) => sum + length, 0));
+      await rewind(tape);
+      let at = 0;
+      for (const length of lengths) {
+        const cdb = cdbOf(6, 0x0a);
+        cdb.writeUIntBE(length, 2, 3);
+        await tape.run('WRITE(6)', cdb, { dataOut: bytes.subarray(at, at + length) });
+        at += length;
+      }
+      await writeFilemarks(tape, 1);
+      await rewind(tape);
+      return bytes;
+    };
+    const padded = (bytes: Buffer, to: number): Buffer => Buffer.concat([bytes, Buffer.alloc(to)], to);
+
+    const three = await write(1000, 1000, 777);
+    const tail = await copy(T, B, { seek: 3 });
+    t.match(tail, { bytes: 2777, padding: 295, blocks: 6, leftOver: 0, stop: 'filemark' });
+    t.ok((await readBlocks(b, 3, 6, 512)).equals(padded(three, 6 * 512)));
+    t.match(await copy(T, B), { bytes: 0, stop: 'end of data' }, 'the tape is behind the filemark again');
+
+    const many = await write(512, ...Array.from({ length: 9 }, () => 50));
+    t.match(await copy(T, C), { bytes: 962, padding: 4096 - 962, blocks: 1, stop: 'filemark' });
+    t.ok((await readBlocks(c, 0, 1, 4096)).equals(padded(many, 4096)), 'a tail of ten records');
+
+    // The last file of a tape may end without a filemark.
+    await write(1000, 24, 600);
+    await tape.run('SPACE(6)', cdbOf(6, 0x11, 0x01, 0, 0, 1));
+    await tape.run('WRITE(6)', cdbOf(6, 0x0a, 0, 0, 2, 0x58), { dataOut: three.subarray(0, 600) });
+    t.match(await copy(T, B), { bytes: 0, stop: 'end of data' });
+    await rewind(tape);
+    await tape.run('SPACE(6)', cdbOf(6, 0x11, 0x01, 0, 0, 1));
+    t.match(await copy(T, B), { bytes: 600, padding: 424, stop: 'end of data' });
+    t.ok((await readBlocks(b, 0, 2, 512)).equals(padded(three.subarray(0, 600), 1024)));
+
+    await rewind(tape);
+    t.match(await copy(T, B), { bytes: 1624, padding: 424, blocks: 4, stop: 'filemark' });
+
+    const cutOff = await write(1000, 1000, 777);
+    t.match(await copy(T, B, { blocks: 2 }), { bytes: 1024, padding: 0, leftOver: 976, stop: 'count' });
+    t.ok((await readBlocks(b, 0, 2, 512)).equals(cutOff.subarray(0, 1024)));
+    t.match(await copy(T, B), { bytes: 777, padding: 247 }, 'the tape is behind the record that was cut');
+    await write(1000, 1000, 777);
+    const { blocks } = capacity;
+    t.match(await copy(T, B, { seek: blocks - 1 }), { bytes: 512, leftOver: 488, stop: 'full disk' });
+
+    await write(1024, 512);
+    t.match(await copy(T, B), { bytes: 1536, padding: 0, leftOver: 0, stop: 'filemark' });
   });
 
   await t.test('disk to disk', async t => {
