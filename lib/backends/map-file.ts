@@ -248,11 +248,6 @@ export class MapFile implements PageStore {
     }
   }
 
-  /** Leaves it as kill -9 would. */
-  abandon(): void {
-    closeSync(this.#file);
-  }
-
   #writeHeader(state: HeaderState): void {
     const { image, blockSize } = this.#options;
     const block = Buffer.alloc(header.length);

@@ -1,5 +1,9 @@
-import { bits, u32, u64, u8 } from '../bytes/fields.ts';
-import { layout } from '../bytes/layout.ts';
+import {
+  LBA_STATUS_HEADER_BYTES,
+  Provisioning,
+  lbaStatusCdb,
+  lbaStatusDescriptor as descriptor,
+} from '../scsi-cmds/sbc/lba-status.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { Initiator } from './initiator.ts';
 import { LEAST_HOLE_BYTES } from './limits.ts';
@@ -10,16 +14,6 @@ export interface Run {
   readonly to: number;
 }
 
-/** GET LBA STATUS (SBC-3 5.4). */
-const cdbLayout = layout(16, {
-  opcode: u8(0),
-  action: bits(1, 0, 5),
-  lba: u64(2),
-  allocationLength: u32(10),
-});
-const HEADER_BYTES = 8;
-const descriptor = layout(16, { lba: u64(0), blocks: u32(8), status: bits(12, 0, 4) });
-const DEALLOCATED = 1;
 /** What is not told in so many counts as mapped: a range of many short runs is read as well as asked about. */
 const DESCRIPTORS = 64;
 
@@ -39,20 +33,21 @@ export async function holesIn(
   const known = initiator.mappedRuns.get(lun);
   if (known !== undefined && known.from <= range.from && range.to <= known.to) return [];
   const cdb = Buffer.alloc(16);
-  const length = HEADER_BYTES + DESCRIPTORS * descriptor.length;
-  cdbLayout.opcode.set(cdb, 0x9e);
-  cdbLayout.action.set(cdb, 0x12);
-  cdbLayout.lba.set(cdb, range.from);
-  cdbLayout.allocationLength.set(cdb, length);
+  const length = LBA_STATUS_HEADER_BYTES + DESCRIPTORS * descriptor.length;
+  lbaStatusCdb.opcode.set(cdb, 0x9e);
+  lbaStatusCdb.serviceAction.set(cdb, 0x12);
+  lbaStatusCdb.lba.set(cdb, range.from);
+  lbaStatusCdb.allocationLength.set(cdb, length);
   const { status, data } = await initiator.ask(lun, cdb, length);
   if (status !== Status.GOOD) return [];
   const holes: Run[] = [];
-  for (let at = HEADER_BYTES; at + descriptor.length <= data.length; at += descriptor.length) {
+  for (let at = LBA_STATUS_HEADER_BYTES; at + descriptor.length <= data.length; at += descriptor.length) {
     const one = data.subarray(at, at + descriptor.length);
     const from = descriptor.lba.get(one);
     const to = from + descriptor.blocks.get(one);
     const hole = { from: Math.max(from, range.from), to: Math.min(to, range.to) };
-    if (descriptor.status.get(one) !== DEALLOCATED) initiator.mappedRuns.set(lun, { from, to });
+    if (descriptor.provisioningStatus.get(one) !== Provisioning.DEALLOCATED)
+      initiator.mappedRuns.set(lun, { from, to });
     else if (hole.to - hole.from >= least) holes.push(hole);
   }
   return holes;

@@ -1,23 +1,13 @@
-import { bits, u32, u64, u8 } from '../../bytes/fields.ts';
-import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { goodWithin } from '../spc/allocation.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import {
+  LBA_STATUS_HEADER_BYTES as HEADER,
+  Provisioning,
+  lbaStatusCdb as cdb,
+  lbaStatusDescriptor as descriptor,
+} from './lba-status.ts';
 import { requireRange } from './transfer.ts';
-
-const cdb = layout(16, {
-  opcode: u8(0),
-  serviceAction: bits(1, 0, 5),
-  lba: u64(2),
-  allocationLength: u32(10),
-});
-
-const HEADER = 8;
-const descriptor = layout(16, { lba: u64(0), blocks: u32(8), provisioningStatus: bits(12, 0, 4) });
-
-/** PROVISIONING STATUS (SBC-3 5.4.2). */
-const MAPPED = 0;
-const DEALLOCATED = 1;
 
 /** 1024 are enough for one answer; the initiator asks on from where it ends. */
 const MOST_DESCRIPTORS = 1024;
@@ -43,7 +33,7 @@ export const getLbaStatus = command<DiskUnit>({
     const runs: { lba: number; blocks: number; status: number }[] = [];
     for (let at = first * blockSize; at < bytes && !task.aborted;) {
       const extent = await backend.extent(at, bytes - at);
-      const status = extent.mapped ? MAPPED : DEALLOCATED;
+      const status = extent.mapped ? Provisioning.MAPPED : Provisioning.DEALLOCATED;
       const last = runs.at(-1);
       const blocks = extent.bytes / blockSize;
       if (last !== undefined && last.status === status) last.blocks += blocks;
