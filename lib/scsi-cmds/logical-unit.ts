@@ -14,6 +14,7 @@ import {
   writeProtected,
 } from './sense.ts';
 import type { VpdPage } from './spc/vpd.ts';
+import { LogPages } from './spc/log-pages.ts';
 import type { ModePages } from './spc/mode-pages.ts';
 import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
@@ -41,6 +42,7 @@ export abstract class LogicalUnit {
   /** By page code, each building its page when asked. */
   readonly vpd = new Map<number, VpdPage>();
   abstract readonly modePages: ModePages;
+  readonly logs = new LogPages();
   readonly attentions = new UnitAttentions();
   readonly reservations: Reservations = new Reservations(this);
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */

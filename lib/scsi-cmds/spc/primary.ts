@@ -2,6 +2,8 @@ import type { Command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { receiveDiagnosticResults, sendDiagnostic } from './diagnostic.ts';
 import { inquiry } from './inquiry.ts';
+import { logSelect } from './log-select.ts';
+import { logSense } from './log-sense.ts';
 import { modeSelect10, modeSelect6 } from './mode-select.ts';
 import { modeSense10, modeSense6 } from './mode-sense.ts';
 import { persistentReserveIns } from './persistent-reserve-in.ts';
@@ -28,6 +30,8 @@ export const primaryCommands: readonly Command<LogicalUnit>[] = [
   modeSense10,
   modeSelect6,
   modeSelect10,
+  logSense,
+  logSelect,
   ...reservesAndReleases,
   ...persistentReserveIns,
   ...persistentReserveOuts,

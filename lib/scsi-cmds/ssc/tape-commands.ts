@@ -8,7 +8,7 @@ import { erase16, erase6 } from './erase.ts';
 import { writeFilemarks16, writeFilemarks6 } from './filemarks.ts';
 import { loadUnload } from './load-unload.ts';
 import { locate10, locate16 } from './locate.ts';
-import { logSense } from './log-sense.ts';
+import { tapeLogPages } from './log-pages.ts';
 import { readPosition } from './position.ts';
 import { read6, verify6 } from './read.ts';
 import { rewind } from './rewind.ts';
@@ -35,7 +35,6 @@ const streamCommands: readonly Command<TapeUnit>[] = [
   locate16,
   ...readPosition,
   reportDensitySupport,
-  logSense,
 ];
 
 export const tapePages: readonly VpdPage[] = [...primaryPages, sequentialCapabilities];
@@ -44,4 +43,5 @@ export function addTapeCommands(unit: TapeUnit): void {
   unit.commands.add(...primaryCommands);
   unit.commands.add(preventAllowMediumRemoval);
   unit.commands.add(...streamCommands);
+  unit.logs.add(...tapeLogPages);
 }
