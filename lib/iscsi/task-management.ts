@@ -1,4 +1,3 @@
-import { Attention } from '../scsi-cmds/unit-attention.ts';
 import { decodeLun } from '../scsi-cmds/lun.ts';
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Connection } from './connection.ts';
@@ -64,7 +63,7 @@ const resetTarget =
       left = 1;
       done();
     }
-    for (const unit of units) unit.reset(done);
+    for (const unit of units) unit.reset(done, connection.session!.nexus);
   };
 
 const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
@@ -82,26 +81,15 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [
     TaskFunction.CLEAR_TASK_SET,
     onUnit((connection, unit, done) => {
-      const { nexus } = connection.session!;
-      const others = new Set(unit.tasks.map(task => task.nexus.id).filter(id => id !== nexus.id));
       connection.session!.dropHeld(unit.lun);
-      unit.abort(
-        () => true,
-        () => {
-          // SAM-5 5.14.3: those whose commands went are told.
-          for (const { id } of connection.session!.device!.nexuses) {
-            if (others.has(id)) unit.attentions.establish(id, Attention.COMMANDS_CLEARED);
-          }
-          done();
-        },
-      );
+      unit.clearTaskSet(connection.session!.nexus, done);
     }),
   ],
   [
     TaskFunction.LOGICAL_UNIT_RESET,
     onUnit((connection, unit, done) => {
       connection.session!.dropHeld(unit.lun);
-      unit.reset(done);
+      unit.reset(done, connection.session!.nexus);
     }),
   ],
   [TaskFunction.TARGET_WARM_RESET, resetTarget(false)],

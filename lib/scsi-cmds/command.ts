@@ -34,6 +34,8 @@ export interface Command<U extends LogicalUnit> {
   readonly writes?: boolean;
   /** Runs while a unit attention is pending and leaves it pending (SAM-5 5.14.2): INQUIRY, REPORT LUNS, REQUEST SENSE. */
   readonly passesAttention?: boolean;
+  /** The tally of the unit that it counts in, for the log pages. */
+  readonly counts?: 'read' | 'write' | 'verify';
   /** NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds for REPORT SUPPORTED OPERATION CODES (SPC-4 6.35.4). */
   readonly timeoutSeconds?: number;
   /** Reserved bits that real initiators set and that are let through, as a mask over the CDB. */

@@ -1,16 +1,20 @@
 import { reservedBit } from '../bytes/layout.ts';
 import { type Log, silent } from '../log.ts';
 import { type Command, CommandTable } from './command.ts';
+import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
 import { senseOf } from './medium-sense.ts';
 import type { Nexus } from './nexus.ts';
 import { Reservations } from './reservations.ts';
 import {
   encodeDescriptor,
+  CheckCondition,
   encodeFixed,
   invalidFieldInCdb,
+  invalidMessage,
   invalidOpcode,
   type SenseFacts,
+  SenseKey,
   writeProtected,
 } from './sense.ts';
 import type { VpdPage } from './spc/vpd.ts';
@@ -18,7 +22,8 @@ import { LogPages } from './spc/log-pages.ts';
 import type { ModePages } from './spc/mode-pages.ts';
 import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
-import type { Task } from './task.ts';
+import { Tallies } from './tally.ts';
+import { Attribute, type Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
 import { Attention, UnitAttentions } from './unit-attention.ts';
 
@@ -29,7 +34,7 @@ export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, UNKNOWN: 0x1f
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
  * tape and changer differ in those and in their medium (sbc/disk-unit.ts, ssc/tape-unit.ts).
  *
- * Order of admission: unit attention, operation code, reservation, reserved bits, medium, write protection, then its
+ * Order of admission: deferred error, unit attention, operation code, reservation, reserved bits, medium, write protection, then its
  * turn in the task set and its data-out, then `run`.
  */
 export abstract class LogicalUnit {
@@ -44,6 +49,8 @@ export abstract class LogicalUnit {
   abstract readonly modePages: ModePages;
   readonly logs = new LogPages();
   readonly attentions = new UnitAttentions();
+  readonly deferred = new DeferredErrors();
+  readonly tallies = new Tallies();
   readonly reservations: Reservations = new Reservations(this);
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
@@ -93,10 +100,15 @@ export abstract class LogicalUnit {
   #admit(task: Task): void {
     const row = this.commands.find(task.cdb);
     const known = typeof row === 'object' ? row : undefined;
+    if (this.deferred.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
+      const facts = this.deferred.take(task.nexus.id);
+      if (facts !== undefined) throw new CheckCondition(facts);
+    }
     if (this.attentions.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
       const attention = this.attentions.take(task.nexus.id);
       if (attention !== undefined) throw attention;
     }
+    if (task.attribute === Attribute.ACA) throw invalidMessage();
     if (row === undefined) throw invalidOpcode();
     if (known === undefined) throw invalidFieldInCdb(1, 4);
     if (this.reservations.any && this.reservations.conflicts(known, task)) {
@@ -168,7 +180,17 @@ export abstract class LogicalUnit {
       grain: this.grain,
       writing: task.command?.writes === true,
     });
+    if (facts.key === SenseKey.MEDIUM_ERROR || facts.key === SenseKey.HARDWARE_ERROR) {
+      const counts = task.command?.counts;
+      if (counts !== undefined) this.tallies[counts].failed++;
+      else if (facts.key === SenseKey.HARDWARE_ERROR) this.tallies.nonMedium++;
+    }
     this.check(task, facts);
+  }
+
+  /** What was answered with GOOD has failed since: the nexus is told with its next command (SPC-4 4.5.7). */
+  defer(nexus: Nexus, facts: SenseFacts): void {
+    for (const { id } of this.device?.nexuses ?? []) if (id === nexus.id) this.deferred.add(id, facts);
   }
 
   /** Ends the task with CHECK CONDITION; data that was read is sent along with it. */
@@ -183,6 +205,12 @@ export abstract class LogicalUnit {
 
   /** Called by `task.end`: the task gives up its place. */
   leave(task: Task): void {
+    const counts = task.command?.counts;
+    if (counts !== undefined) {
+      const tally = this.tallies[counts];
+      tally.commands++;
+      if (task.status === Status.GOOD) tally.bytes += task.dataIn.length + task.dataOut.length;
+    }
     const last = this.#tasks.pop()!;
     if (last !== task) {
       this.#tasks[task.place] = last;
@@ -204,11 +232,16 @@ export abstract class LogicalUnit {
   /**
    * Aborts the tasks that `which` picks and calls `done` when the last of them has stopped: one that waits ends at once,
    * one that is at the medium is let finish and then gets no response (SAM-5 7: a function completes after its tasks).
+   * With TAS = 1 those of other nexuses than `by` are answered with TASK ABORTED (SPC-4 7.5.8).
    */
-  abort(which: (task: Task) => boolean, done: () => void): void {
+  abort(which: (task: Task) => boolean, done: () => void, by?: Nexus): void {
     const picked = this.#tasks.filter(which);
+    const tells = by !== undefined && this.modePages.taskAbortedStatus;
     // All are marked before the first one ends: its end gives a turn to the next, which must not run now.
-    for (const task of picked) task.aborted = true;
+    for (const task of picked) {
+      task.aborted = true;
+      task.tellsAborted = tells && task.nexus.id !== by.id;
+    }
     const running = picked.filter(task => task.phase === 'running');
     for (const task of running) task.command!.aborting?.(this as never, task);
     for (const task of picked) if (task.phase === 'waiting') task.end(Status.TASK_ABORTED);
@@ -217,6 +250,22 @@ export abstract class LogicalUnit {
       else done();
     };
     check();
+  }
+
+  /** CLEAR TASK SET (SAM-5 7.6): without TAS the others whose commands went are told by a unit attention. */
+  clearTaskSet(by: Nexus, done: () => void): void {
+    const others = new Set(this.#tasks.map(task => task.nexus.id).filter(id => id !== by.id));
+    const told = this.modePages.taskAbortedStatus;
+    this.abort(
+      () => true,
+      () => {
+        for (const { id } of this.device?.nexuses ?? []) {
+          if (!told && others.has(id)) this.attentions.establish(id, Attention.COMMANDS_CLEARED);
+        }
+        done();
+      },
+      by,
+    );
   }
 
   /** Establishes a unit attention for every nexus, or for all but one. */
@@ -234,11 +283,12 @@ export abstract class LogicalUnit {
   /** The nexus is gone (SAM-5 6.3.4). Its tasks are its carrier's to abort. */
   detach(nexus: Nexus): void {
     this.attentions.forget(nexus.id);
+    this.deferred.forget(nexus.id);
     this.reservations.nexusLost(nexus);
   }
 
-  /** LOGICAL UNIT RESET (SAM-5 6.3.3); `done` after every task has stopped. */
-  reset(done: () => void): void {
+  /** LOGICAL UNIT RESET (SAM-5 6.3.3), for `by` where someone asked for it; `done` after every task has stopped. */
+  reset(done: () => void, by?: Nexus): void {
     this.abort(
       () => true,
       () => {
@@ -248,6 +298,7 @@ export abstract class LogicalUnit {
         this.attention(Attention.RESET);
         done();
       },
+      by,
     );
   }
 

@@ -52,6 +52,8 @@ export interface SenseFacts {
   readonly filemark?: boolean;
   readonly endOfMedium?: boolean;
   readonly incorrectLength?: boolean;
+  /** Of a command that was answered before: response code 71h or 73h (SPC-4 4.5.7). */
+  readonly deferred?: boolean;
   /** Segment of an EXTENDED COPY that failed, with its forwarded sense. `segmentPointer` sets SD = 1: the pointer is
    * an offset in the segment descriptor (SPC-4 6.4.3.4). */
   readonly segment?: number;
@@ -85,6 +87,8 @@ export const invalidFieldInParameterList = (byte: number, bit?: number): CheckCo
 export const parameterListLengthError = (): CheckCondition => illegal(0x1a00);
 export const lbaOutOfRange = (lba: number): CheckCondition =>
   new CheckCondition({ key: SenseKey.ILLEGAL_REQUEST, code: 0x2100, information: lba });
+/** SAM-5 8.9: the ACA attribute where there is no ACA. */
+export const invalidMessage = (): CheckCondition => illegal(0x4900);
 export const unitNotSupported = (): CheckCondition => illegal(0x2500);
 export const illegalRequest = (code: number, pointer?: FieldPointer): CheckCondition =>
   illegal(code, pointer);
@@ -134,7 +138,7 @@ export function encodeFixed(facts: SenseFacts): Buffer {
   for (const f of forwarded) length += 1 + f.sense.length;
   length = Math.min(length, 252);
   const out = Buffer.alloc(length);
-  out[0] = 0x70;
+  out[0] = facts.deferred === true ? 0x71 : 0x70;
   out[2] =
     facts.key |
     (facts.filemark === true ? 0x80 : 0) |
@@ -211,7 +215,7 @@ export function encodeDescriptor(facts: SenseFacts): Buffer {
   }
   const body = Buffer.concat(parts);
   const out = Buffer.alloc(8 + body.length);
-  out[0] = 0x72;
+  out[0] = facts.deferred === true ? 0x73 : 0x72;
   out[1] = facts.key;
   out.writeUInt16BE(facts.code, 2);
   out[7] = body.length;

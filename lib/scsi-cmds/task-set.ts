@@ -3,13 +3,17 @@ import { Attribute } from './task.ts';
 
 /**
  * Who runs now and who waits (SAM-5 clause 8). Parallel tasks run together, an exclusive one alone; a waiting exclusive
- * one holds back what came after it. ORDERED makes a task exclusive, HEAD OF QUEUE puts it in front.
+ * one holds back what came after it. ORDERED waits for all that came before it and holds back all that comes after it;
+ * HEAD OF QUEUE goes before whoever waits, and beside an ORDERED one that runs.
  */
 export class TaskSet {
   readonly #start: (task: Task) => void;
   #waiting: Task[] = [];
   #active = 0;
+  /** What is active is an exclusive command. */
   #alone = false;
+  /** What is active came with ORDERED, and perhaps HEAD OF QUEUE tasks beside it. */
+  #ordered = false;
   #starting = false;
 
   /** `start` is called when a task that had to wait gets its turn. */
@@ -27,16 +31,27 @@ export class TaskSet {
       task.hasTurn = true;
       return true;
     }
-    const alone = isExclusive(task);
-    if (this.#waiting.length === 0 && !this.#alone && (!alone || this.#active === 0)) {
-      this.#active++;
-      this.#alone = alone;
-      task.hasTurn = true;
+    const first = task.attribute === Attribute.HEAD_OF_QUEUE;
+    if ((first || this.#waiting.length === 0) && this.#may(task)) {
+      this.#take(task);
       return true;
     }
-    if (task.attribute === Attribute.HEAD_OF_QUEUE) this.#waiting.unshift(task);
+    if (first) this.#waiting.unshift(task);
     else this.#waiting.push(task);
     return false;
+  }
+
+  #may(task: Task): boolean {
+    if (this.#active === 0) return true;
+    if (this.#alone || task.command!.ordering === 'exclusive') return false;
+    return task.attribute === Attribute.SIMPLE ? !this.#ordered : task.attribute === Attribute.HEAD_OF_QUEUE;
+  }
+
+  #take(task: Task): void {
+    this.#active++;
+    this.#alone = task.command!.ordering === 'exclusive';
+    if (task.attribute === Attribute.ORDERED) this.#ordered = true;
+    task.hasTurn = true;
   }
 
   /** The task has ended or was given up, whether it had its turn or still waited. */
@@ -47,7 +62,8 @@ export class TaskSet {
       if (at >= 0) this.#waiting.splice(at, 1);
     } else {
       this.#active--;
-      if (this.#alone && this.#active === 0) this.#alone = false;
+      if (this.#active === 0) this.#alone = false;
+      if (task.attribute === Attribute.ORDERED) this.#ordered = false;
     }
   }
 
@@ -58,19 +74,11 @@ export class TaskSet {
   next(): void {
     if (this.#waiting.length === 0 || this.#starting) return;
     this.#starting = true;
-    while (this.#waiting.length > 0 && !this.#alone) {
-      const task = this.#waiting[0]!;
-      const alone = isExclusive(task);
-      if (alone && this.#active > 0) break;
-      this.#waiting.shift();
-      this.#active++;
-      this.#alone = alone;
-      task.hasTurn = true;
+    while (this.#waiting.length > 0 && this.#may(this.#waiting[0]!)) {
+      const task = this.#waiting.shift()!;
+      this.#take(task);
       this.#start(task);
     }
     this.#starting = false;
   }
 }
-
-const isExclusive = (task: Task): boolean =>
-  task.command!.ordering === 'exclusive' || task.attribute === Attribute.ORDERED;

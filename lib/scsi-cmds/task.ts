@@ -60,6 +60,8 @@ export class Task {
   /** Encoded sense data, empty unless the status is CHECK CONDITION. */
   sense: Buffer = NO_BYTES;
   aborted = false;
+  /** Aborted for another nexus with TAS = 1: it ends with TASK ABORTED, which is sent (SAM-5 5.3.1). */
+  tellsAborted = false;
 
   // Where it stands in the unit's task set; see task-set.ts and logical-unit.ts.
   phase: 'idle' | 'waiting' | 'running' | 'ended' = 'idle';
@@ -107,10 +109,21 @@ export class Task {
     if (this.phase === 'ended') throw new Error(`task ${this.tag} ended twice`);
     const unit = this.unit!;
     this.status = status;
+    if (this.tellsAborted) this.#endAborted();
     unit.leave(this);
     this.phase = 'ended';
     this.carrier.ended(this); // may release it
     unit.resume();
+  }
+
+  /** To the carrier it is a task that ends with a status. */
+  #endAborted(): void {
+    this.tellsAborted = false;
+    this.aborted = false;
+    this.status = Status.TASK_ABORTED;
+    this.dataIn = NO_BYTES;
+    this.totalIn = 0;
+    this.sense = NO_BYTES;
   }
 
   /** The carrier is done with it: buffers go back, and it may be used for another command. */
@@ -126,6 +139,7 @@ export class Task {
     this.status = Status.GOOD;
     this.sense = NO_BYTES;
     this.aborted = false;
+    this.tellsAborted = false;
     this.phase = 'idle';
     this.hasTurn = false;
     this.hasData = false;

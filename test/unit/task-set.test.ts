@@ -131,3 +131,115 @@ void t.test('the payload budget of all sessions', async t => {
   budget.give(PROCESS_PAYLOAD_BYTES - MIB);
   t.equal(budget.used, 0);
 });
+
+/** A gate for data-out, to be opened later. */
+function gate(): { open: () => void; later: Promise<void> } {
+  let open!: () => void;
+  const later = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  return { open, later };
+}
+
+void t.test(
+  'SAM-5 8: HEAD OF QUEUE runs beside ORDERED, before whoever waits, and never beside what runs alone',
+  async t => {
+    const { a } = await rig();
+    const ends: string[] = [];
+    const note = (what: string) => (): void => void ends.push(what);
+    const { open, later } = gate();
+    const write = { out: block, holdData: later };
+    const all = [
+      a.send(0, WRITE_100, { ...write, attribute: Attribute.ORDERED }).then(note('ordered')),
+      a.send(0, READ_0).then(note('simple')),
+      a.send(0, COMPARE_AND_WRITE, { out: Buffer.alloc(1024) }).then(note('alone')),
+    ];
+    const first = await a.send(0, READ_0, { attribute: Attribute.HEAD_OF_QUEUE });
+    t.equal(first.status, 0, 'at once, though three are before it');
+    const queued = a.send(0, COMPARE_AND_WRITE, {
+      out: Buffer.alloc(1024),
+      attribute: Attribute.HEAD_OF_QUEUE,
+    });
+    all.push(queued.then(note('head')));
+    open();
+    await Promise.all(all);
+    t.same(ends, ['ordered', 'head', 'simple', 'alone'], 'in front of the queue');
+
+    const second = gate();
+    const alone = a
+      .send(0, COMPARE_AND_WRITE, { out: Buffer.alloc(1024), holdData: second.later })
+      .then(note('held'));
+    const head = a.send(0, READ_0, { attribute: Attribute.HEAD_OF_QUEUE }).then(note('behind it'));
+    second.open();
+    await Promise.all([alone, head]);
+    t.same(ends.slice(4), ['held', 'behind it']);
+  },
+);
+
+void t.test('SAM-5 8: ORDERED waits for what came before it', async t => {
+  const { a } = await rig();
+  const { open, later } = gate();
+  const write = a.send(0, WRITE_100, { out: block, holdData: later });
+  const read = a.send(0, READ_100, { attribute: Attribute.ORDERED });
+  open();
+  await write;
+  t.ok((await read).data.equals(block));
+});
+
+void t.test('SAM-5 8.9: the ACA attribute without an ACA', async t => {
+  const { a } = await rig();
+  t.equal((await a.send(0, READ_0, { attribute: Attribute.ACA })).said, '5/4900', 'INVALID MESSAGE ERROR');
+});
+
+void t.test('SPC-4 7.5.8: TAS answers what another nexus aborted with TASK ABORTED', async t => {
+  for (const tas of [false, true]) {
+    for (const how of ['CLEAR TASK SET', 'LOGICAL UNIT RESET'] as const) {
+      await t.test(`${how}, TAS ${tas ? 1 : 0}`, async t => {
+        const { unit, a, b } = await rig();
+        if (tas) {
+          const out = Buffer.from([0, 0, 0, 0, 0x0a, 0x0a, 0, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0]);
+          t.equal((await a.send(0, '15 10 00 00 10 00', { out })).status, 0);
+          await b.clear();
+        }
+        const theirs = HOLDERS['ORDERED WRITE'](b);
+        const behind = b.send(0, READ_0);
+        const own = a.send(0, READ_0);
+        await new Promise<void>(done => {
+          if (how === 'CLEAR TASK SET') unit.clearTaskSet(a.nexus, done);
+          else unit.reset(done, a.nexus);
+        });
+        for (const answer of [await theirs, await behind]) {
+          t.equal(answer.aborted, !tas, tas ? 'answered' : 'no response');
+          t.equal(answer.status, 0x40, 'TASK ABORTED');
+          t.equal(answer.data.length + answer.sense.length, 0);
+        }
+        t.equal((await own).aborted, true, 'who asked for it gets no response');
+        const reset = how === 'LOGICAL UNIT RESET';
+        const told = reset ? '6/2900' : tas ? '' : '6/2f00';
+        t.equal((await b.send(0, '00')).said, told, 'COMMANDS CLEARED only to those who got no status');
+        await a.clear();
+        t.equal((await a.send(0, READ_0)).status, 0);
+      });
+    }
+  }
+});
+
+void t.test('SPC-4 4.5.7: a deferred error is told with the next command of its nexus', async t => {
+  const { unit, a, b } = await rig();
+  const facts = { key: 3, code: 0x0c00, information: 5 };
+  unit.defer(a.nexus, facts);
+  unit.defer(nexus('iqn.2026-01.test:gone'), facts);
+  t.equal((await a.send(0, '12 00 00 00 24 00')).status, 0, 'INQUIRY passes it');
+  t.equal((await b.send(0, READ_0)).status, 0, 'no other nexus hears of it');
+  const read = await a.send(0, READ_0);
+  t.equal(read.said, '3/0c00');
+  t.equal(read.sense[0], 0xf1, 'VALID, response code 71h');
+  t.equal(read.data.length, 0, 'the command is not carried out');
+  t.equal((await a.send(0, READ_0)).status, 0, 'once');
+  for (let i = 0; i < 9; i++) unit.defer(a.nexus, { ...facts, information: i });
+  const descriptor = await a.send(0, '03 01 00 00 fc 00');
+  t.equal(descriptor.data[0], 0x73, 'REQUEST SENSE has it as parameter data');
+  let more = 0;
+  for (; (await a.send(0, '00')).said !== ''; more++);
+  t.equal(more, 3, 'no more than four are kept');
+});

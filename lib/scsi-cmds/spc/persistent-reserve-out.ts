@@ -126,6 +126,7 @@ const preemptAndAbort = row('PREEMPT AND ABORT', 0x05, (unit, task) => {
   unit.abort(
     other => other !== task && preempted(other),
     () => task.good(),
+    task.nexus,
   );
 });
 

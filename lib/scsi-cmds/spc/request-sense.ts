@@ -29,7 +29,8 @@ export const requestSense = command<LogicalUnit>({
   passesAttention: true,
   tolerated: LUN_BITS,
   run(unit, task) {
-    const facts = unit.attentions.take(task.nexus.id)?.facts ?? notReady(unit) ?? NOTHING;
+    const { id } = task.nexus;
+    const facts = unit.deferred.take(id) ?? unit.attentions.take(id)?.facts ?? notReady(unit) ?? NOTHING;
     const sense = cdb.desc.get(task.cdb) ? encodeDescriptor(facts) : encodeFixed(facts);
     goodWithin(task, sense, cdb.allocationLength.get(task.cdb));
   },
