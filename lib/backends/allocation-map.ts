@@ -1,4 +1,5 @@
 import { AllocationPage, PAGE_BLOCKS } from './allocation-page.ts';
+import { MediumError } from './medium-error.ts';
 
 /**
  * Which logical blocks are mapped: one bit a block, in pages of 32,768 blocks.
@@ -35,6 +36,12 @@ export interface BlockRun {
   readonly blocks: number;
 }
 
+/** How much may be mapped. */
+export interface AllocationLimit {
+  readonly bytes: number;
+  readonly blockSize: number;
+}
+
 /** Work that one `run` does at most: mixed pages looked into, uniform pages passed. */
 const RUN_LIMIT_MIXED = 64;
 const RUN_LIMIT_UNIFORM = 65536;
@@ -44,12 +51,20 @@ export class AllocationMap {
   /** The state that the whole medium began in. */
   readonly beganMapped: boolean;
   readonly #store: PageStore;
+  readonly #limit: AllocationLimit | undefined;
   /** Blocks that differ from it; undefined until it is counted. */
   #different: number | undefined;
 
   /** `different` may be undefined when nobody has counted: it is then counted when it is first wanted. */
-  constructor(blocks: number, beganMapped: boolean, store: PageStore, different: number | undefined) {
+  constructor(
+    blocks: number,
+    beganMapped: boolean,
+    store: PageStore,
+    different: number | undefined,
+    limit?: AllocationLimit,
+  ) {
     this.blocks = blocks;
+    this.#limit = limit;
     this.beganMapped = beganMapped;
     this.#store = store;
     this.#different = different;
@@ -110,9 +125,23 @@ export class AllocationMap {
     return { mapped: mapped ?? false, blocks: at - first };
   }
 
-  /** Marks the blocks mapped. Kept in the store before it returns. */
+  /** Marks the blocks mapped. Kept in the store before it returns. Throws MediumError, and marks none, when they are too many. */
   mark(first: number, count: number): void {
-    if (!this.allMapped(first, count)) this.#assign(first, count, true);
+    if (this.allMapped(first, count)) return;
+    if (this.#limit !== undefined) this.#requireRoom(this.#limit, first, count);
+    this.#assign(first, count, true);
+  }
+
+  #requireRoom({ bytes, blockSize }: AllocationLimit, first: number, count: number): void {
+    let room = Math.max(Math.floor(bytes / blockSize) - this.mappedBlocks, 0);
+    const end = first + count;
+    for (let at = first; at < end;) {
+      const run = this.run(at, end - at);
+      if (!run.mapped && run.blocks > room)
+        throw new MediumError('no-space', (at + room) * blockSize, 'as much is mapped as may be');
+      if (!run.mapped) room -= run.blocks;
+      at += run.blocks;
+    }
   }
 
   /** Marks the blocks unmapped, likewise. */

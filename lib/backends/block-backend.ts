@@ -34,6 +34,8 @@ export interface BlockBackend {
   extent(offset: number, length: number): MaybePromise<Extent>;
   /** Bytes mapped now; what thin provisioning counts. */
   readonly mappedBytes: number;
+  /** Most bytes that may be mapped: a write that would map more fails with `no-space`. Absent: all of them. */
+  readonly allocationLimitBytes?: number | undefined;
   /** Ends the medium's use of files and locks. Does not flush. Idempotent. */
   close(): MaybePromise<void>;
 }

@@ -25,6 +25,8 @@ export interface DiskFileOptions {
   readonly readOnly?: boolean;
   /** Where the allocation map is kept; beside the file unless told. */
   readonly stateDir?: string;
+  /** Most bytes that may be mapped; all of them unless told. What is mapped beyond it already stays so. */
+  readonly allocationLimitBytes?: number | undefined;
 }
 
 /** A disk in a file. Rejects with one sentence that names the file when it cannot be used. */
@@ -66,7 +68,7 @@ async function open(
   bytes: number,
   lock: Lock,
 ): Promise<FileDisk> {
-  const { blockSize = 512, readOnly = false, stateDir } = options;
+  const { blockSize = 512, readOnly = false, stateDir, allocationLimitBytes } = options;
   if (stateDir !== undefined && !readOnly) await mkdir(stateDir, { recursive: true });
   const fresh = medium.stats === undefined;
   const file = fresh ? create(medium.real, bytes) : openSync(medium.real, readOnly ? 'r' : 'r+');
@@ -76,12 +78,19 @@ async function open(
     if (Number(image.size) !== bytes) throw new Error(`${options.path} changes while it is being opened`);
     const map = readOnly
       ? undefined
-      : await MapFile.open({ path: companion(medium, 'map', stateDir), image, blockSize, fresh });
+      : await MapFile.open({
+          path: companion(medium, 'map', stateDir),
+          image,
+          blockSize,
+          fresh,
+          allocationLimitBytes,
+        });
     return new FileDisk({
       file,
       bytes,
       blockSize,
       map,
+      allocationLimitBytes,
       lock,
       newIn: fresh ? dirname(medium.real) : undefined,
     });
@@ -121,6 +130,7 @@ interface Parts {
   readonly blockSize: number;
   /** Undefined for a read-only disk. */
   readonly map: MapFile | undefined;
+  readonly allocationLimitBytes: number | undefined;
   readonly lock: Lock;
   /** The directory in which the file has just been made. */
   readonly newIn: string | undefined;
@@ -130,6 +140,7 @@ class FileDisk implements BlockBackend {
   readonly bytes: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
+  readonly allocationLimitBytes: number | undefined;
   readonly #channel: FileChannel;
   readonly #map: MapFile | undefined;
   readonly #lock: Lock;
@@ -143,9 +154,10 @@ class FileDisk implements BlockBackend {
   #newIn: string | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ file, bytes, blockSize, map, lock, newIn }: Parts) {
+  constructor({ file, bytes, blockSize, map, allocationLimitBytes, lock, newIn }: Parts) {
     this.bytes = bytes;
     this.blockSize = blockSize;
+    this.allocationLimitBytes = allocationLimitBytes;
     this.readOnly = map === undefined;
     this.#channel = new FileChannel(file);
     this.#map = map;

@@ -77,6 +77,7 @@ export interface MapFileOptions {
   readonly blockSize: number;
   /** The image has just been made and holds nothing but zeros. */
   readonly fresh: boolean;
+  readonly allocationLimitBytes?: number | undefined;
 }
 
 /** What of the header changes while the map is open. */
@@ -112,7 +113,9 @@ export class MapFile implements PageStore {
     this.#options = options;
     this.directory = directory;
     const blocks = Number(options.image.size) / options.blockSize;
-    this.map = new AllocationMap(blocks, believed.beganMapped, this, believed.different);
+    const { blockSize, allocationLimitBytes: bytes } = options;
+    const limit = bytes === undefined ? undefined : { bytes, blockSize };
+    this.map = new AllocationMap(blocks, believed.beganMapped, this, believed.different, limit);
   }
 
   /** Opens the map at `path`, or begins a new one when there is none that can be believed. */

@@ -9,6 +9,8 @@ export interface MemoryDiskOptions {
   readonly blockSize?: number;
   /** An initiator may not write it. */
   readonly readOnly?: boolean;
+  /** Most bytes that may be mapped; all of them unless told. */
+  readonly allocationLimitBytes?: number | undefined;
 }
 
 /** What is allocated at a time, when it is first written. */
@@ -17,29 +19,38 @@ const SLAB_BYTES = 256 * 1024;
 export const MEMORY_LIMIT_BYTES = 2 ** 50;
 
 /** A sparse disk in memory: ten tebibytes cost nothing until they are written. */
-export function memoryDisk({ bytes, blockSize = 512, readOnly = false }: MemoryDiskOptions): BlockBackend {
+export function memoryDisk(options: MemoryDiskOptions): BlockBackend {
+  const { bytes, blockSize = 512, readOnly = false, allocationLimitBytes } = options;
   if (bytes <= 0 || bytes > MEMORY_LIMIT_BYTES) {
     throw new RangeError(`a memory disk of ${bytes} bytes: 1 to ${MEMORY_LIMIT_BYTES} are possible`);
   }
   if (bytes % blockSize !== 0) {
     throw new RangeError(`a memory disk of ${bytes} bytes is not a whole number of ${blockSize}-byte blocks`);
   }
-  return new MemoryDisk(bytes, blockSize, readOnly);
+  return new MemoryDisk(bytes, blockSize, readOnly, allocationLimitBytes);
 }
 
 class MemoryDisk implements BlockBackend {
   readonly bytes: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
+  readonly allocationLimitBytes: number | undefined;
   readonly #map: AllocationMap;
   readonly #slabs = new Map<number, Buffer>();
 
-  constructor(bytes: number, blockSize: number, readOnly: boolean) {
+  constructor(bytes: number, blockSize: number, readOnly: boolean, limit: number | undefined) {
     this.readOnly = readOnly;
+    this.allocationLimitBytes = limit;
     this.bytes = bytes;
     this.blockSize = blockSize;
     const blocks = bytes / blockSize;
-    this.#map = new AllocationMap(blocks, false, new MemoryPages(blocks), 0);
+    this.#map = new AllocationMap(
+      blocks,
+      false,
+      new MemoryPages(blocks),
+      0,
+      limit === undefined ? undefined : { bytes: limit, blockSize },
+    );
   }
 
   get mappedBytes(): number {

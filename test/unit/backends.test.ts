@@ -368,6 +368,40 @@ void t.test('memory disk: ten tebibytes cost nothing', async t => {
   t.throws(() => memoryDisk({ bytes: 2 ** 51 }), /are possible/);
 });
 
+for (const kind of ['memory', 'file'] as const) {
+  void t.test(`SBC-4 4.7: a ${kind} disk maps no more than its limit`, async t => {
+    const path = join(t.testdir(), 'thin.img');
+    const sizes = { bytes: 64 * MIB, blockSize: 512, allocationLimitBytes: 10 * 512 };
+    const open = async (): Promise<BlockBackend> =>
+      kind === 'memory' ? memoryDisk(sizes) : await openDiskFile({ path, ...sizes });
+    let disk = await open();
+    const block = Buffer.alloc(512, 1);
+    await disk.write(Buffer.alloc(8 * 512, 1), 4 * 512);
+    const crossing = async (): Promise<void> => disk.write(Buffer.alloc(16 * 512, 2), 0);
+    await t.rejects(crossing(), failure('no-space', 2 * 512), 'the third unmapped block is one too many');
+    t.equal(disk.mappedBytes, 8 * 512, 'and none of it is mapped');
+    const found = Buffer.alloc(16 * 512);
+    await disk.read(found, 0);
+    t.ok(
+      found.every((byte, i) => byte === (i >= 4 * 512 && i < 12 * 512 ? 1 : 0)),
+      'nor written',
+    );
+    await disk.write(block, 0);
+    await disk.write(block, 1024 * 512);
+    await t.rejects(async () => disk.write(block, 2048 * 512), failure('no-space', 2048 * 512));
+    await disk.write(block, 1024 * 512); // what is mapped can be written again
+    await disk.unmap(0, 512);
+    if (kind === 'file') {
+      await disk.close();
+      disk = await open();
+    }
+    await disk.write(block, 2048 * 512);
+    await t.rejects(async () => disk.write(block, 0), failure('no-space'));
+    t.equal(disk.mappedBytes, disk.allocationLimitBytes);
+    await disk.close();
+  });
+}
+
 void t.test('disk file: sixteen tebibytes cost nothing', async t => {
   const path = join(t.testdir(), 'disk');
   const bytes = 2 ** 43;
