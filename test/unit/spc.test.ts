@@ -55,7 +55,11 @@ void t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   t.equal(data[5], 0x10, 'implicit ALUA, no 3PC, PROTECT 0');
   t.equal(data[7], 0x02, 'CMDQUE');
   t.equal(data.toString('latin1', 8, 36), 'SANLET  disk            0.1 ');
-  t.equal(hex(data.subarray(58, 68)), '00a0046004c009600000', 'SAM-5, SPC-4, SBC-3, iSCSI');
+  t.equal(
+    hex(data.subarray(58, 72)),
+    '00a005c00460060004c009600000',
+    'SAM-5, SPC-5, SPC-4, SBC-4, SBC-3, iSCSI',
+  );
   unit.thirdPartyCopy = true;
   const again = await a.send(0, '12 00 00 00 24 00');
   t.equal(again.data[5], 0x18, '3PC once the unit copies');
@@ -369,7 +373,7 @@ void t.test('the SPC rows serve any kind of unit', async t => {
   const a = await new Commander(device).clear();
   const inquiry = (await a.send(0, '12 00 00 00 ff 00')).data;
   t.equal(hex(inquiry.subarray(0, 2)), '0180');
-  t.equal(hex(inquiry.subarray(58, 66)), '00a0046005200960', 'SSC-4');
+  t.equal(hex(inquiry.subarray(58, 68)), '00a005c0046005200960', 'SSC-4');
   t.equal(hex((await a.send(0, '12 01 00 00 ff 00')).data), '0100000400808386');
   t.equal(
     hex((await a.send(0, '1a 00 00 00 0c 00')).data),

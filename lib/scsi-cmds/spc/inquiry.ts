@@ -40,15 +40,18 @@ const IMPLICIT = 1;
 /* Version descriptors, no version claimed (SPC-4 6.6.2 table 177). */
 const SAM_5 = 0x00a0;
 const SPC_4 = 0x0460;
+const SPC_5 = 0x05c0;
 const SBC_3 = 0x04c0;
+const SBC_4 = 0x0600;
 const SSC_4 = 0x0520;
 const SMC_3 = 0x0480;
 const ISCSI = 0x0960;
 
-const commandSet: Readonly<Record<number, number>> = {
-  [DeviceType.DISK]: SBC_3,
-  [DeviceType.TAPE]: SSC_4,
-  [DeviceType.CHANGER]: SMC_3,
+/** A disk names SBC-3 too: initiators that know no later one look for it before they use what came with it. */
+const commandSets: Readonly<Record<number, readonly number[]>> = {
+  [DeviceType.DISK]: [SBC_4, SBC_3],
+  [DeviceType.TAPE]: [SSC_4],
+  [DeviceType.CHANGER]: [SMC_3],
 };
 
 /** The peripheral byte that standard data and every VPD page begin with. */
@@ -70,8 +73,7 @@ function standard(unit: LogicalUnit): Buffer {
   inquiryData.product.set(out, unit.identity.product);
   inquiryData.revision.set(out, unit.identity.revision);
   let at = 58;
-  for (const standard of [SAM_5, SPC_4, commandSet[unit.deviceType], ISCSI]) {
-    if (standard === undefined) continue;
+  for (const standard of [SAM_5, SPC_5, SPC_4, ...(commandSets[unit.deviceType] ?? []), ISCSI]) {
     out.writeUInt16BE(standard, at);
     at += 2;
   }
