@@ -3,6 +3,7 @@ import { openDiskFile } from './backends/file.ts';
 import { memoryDisk } from './backends/memory.ts';
 import { openCartridgeFile } from './backends/tape/cartridge-file.ts';
 import { memoryCartridge } from './backends/tape/cartridge-memory.ts';
+import { openUnitState } from './backends/unit-state-file.ts';
 import { formatPortal, resolveOptions } from './config.ts';
 import type { Endpoint, ResolvedTarget, ResolvedUnit, SanOptions } from './config/options.ts';
 import { type CopyManager, addCopyManager } from './copy-manager/copy-manager.ts';
@@ -16,6 +17,7 @@ import type { LogicalUnit } from './scsi-cmds/logical-unit.ts';
 import { disk } from './scsi-cmds/sbc/disk-unit.ts';
 import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
+import type { UnitState } from './state/unit-state.ts';
 import { version } from './version.ts';
 
 /** A logical unit as an initiator will find it. */
@@ -62,8 +64,9 @@ const OPENERS: Record<
             ...(state === undefined ? {} : { stateDir: state }),
           });
     const identity = identify(iqn, name, { product: 'DISK', revision: REVISION });
+    const kept = await stateOver(backend, resolved, iqn, state);
     return {
-      unit: disk({ identity, backend, removable, log }),
+      unit: disk({ identity, backend, removable, log, state: kept }),
       lun: lunOf(resolved, backend.bytes, identity.naa),
     };
   },
@@ -80,12 +83,28 @@ const OPENERS: Record<
             ...(state === undefined ? {} : { stateDir: state }),
           });
     const identity = identify(iqn, name, { product: 'TAPE', revision: REVISION });
+    const kept = await stateOver(medium, resolved, iqn, state);
     return {
-      unit: tape({ identity, medium, log }),
+      unit: tape({ identity, medium, log, state: kept }),
       lun: lunOf(resolved, medium.capacityBytes, identity.naa),
     };
   },
 };
+
+/** What the unit keeps besides its medium, which is closed when that cannot be had. */
+async function stateOver(
+  medium: { close(): void | Promise<void> },
+  { name, path, readOnly }: ResolvedUnit,
+  target: string,
+  stateDir: string | undefined,
+): Promise<UnitState | undefined> {
+  try {
+    return await openUnitState({ target, unit: name, path, readOnly, stateDir });
+  } catch (error) {
+    await medium.close();
+    throw error;
+  }
+}
 
 const lunOf = ({ lun, type, name, blockSize }: ResolvedUnit, bytes: number, naa: Buffer): Lun => ({
   lun,

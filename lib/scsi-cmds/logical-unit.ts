@@ -1,5 +1,6 @@
 import { reservedBit } from '../bytes/layout.ts';
 import { type Log, silent } from '../log.ts';
+import type { UnitState } from '../state/unit-state.ts';
 import { type Command, CommandTable } from './command.ts';
 import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
@@ -40,6 +41,8 @@ export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, UNKNOWN: 0x1f
 export abstract class LogicalUnit {
   readonly identity: Identity;
   readonly log: Log;
+  /** What outlives the process, in sections; undefined when nothing does. Closed before the medium. */
+  readonly state: UnitState | undefined;
   abstract readonly deviceType: number;
   /** RMB of standard INQUIRY data. */
   abstract readonly removable: boolean;
@@ -51,7 +54,7 @@ export abstract class LogicalUnit {
   readonly attentions = new UnitAttentions();
   readonly deferred = new DeferredErrors();
   readonly tallies = new Tallies();
-  readonly reservations: Reservations = new Reservations(this);
+  readonly reservations: Reservations;
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
   /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
@@ -65,9 +68,11 @@ export abstract class LogicalUnit {
   readonly #tasks: Task[] = [];
   #drained: (() => void)[] = [];
 
-  constructor(identity: Identity, log: Log = silent) {
+  constructor(identity: Identity, log: Log = silent, state?: UnitState) {
     this.identity = identity;
     this.log = log;
+    this.state = state;
+    this.reservations = new Reservations(this);
   }
 
   /** Throws NOT READY when there is no medium to work on. */
@@ -307,6 +312,6 @@ export abstract class LogicalUnit {
     this.modePages.reset();
   }
 
-  /** Lets the medium go. */
+  /** Lets what it keeps and its medium go. */
   abstract close(): Promise<void>;
 }

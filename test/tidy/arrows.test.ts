@@ -7,7 +7,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bytes: [],
   state: ['bytes'],
   backends: ['bytes', 'state'],
-  'scsi-cmds': ['bytes', 'backends'],
+  'scsi-cmds': ['bytes', 'state', 'backends'],
   'copy-manager': ['bytes', 'scsi-cmds'],
   iscsi: ['bytes', 'scsi-cmds'],
   initiator: ['bytes', 'iscsi'],
@@ -22,6 +22,8 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   'iscsi→scsi-cmds': /^(task|nexus|lun|sense|status|target-device|logical-unit|unit-attention)\.ts$/,
   // The client mirrors the target: the same layouts and the same table of keys.
   'initiator→iscsi': /^(pdu\/.*|login\/(keys|text|chap|names)\.ts)$/,
+  // What a unit keeps, never where.
+  'scsi-cmds→state': /^unit-state\.ts$/,
   // Contracts and faults, never a medium.
   'scsi-cmds→backends': /^(block-backend|tape-medium|medium-error)\.ts$/,
   'config→scsi-cmds': /^lun\.ts$/,

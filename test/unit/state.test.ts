@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { readDocument, writeDocument } from '../../lib/state/document.ts';
 import type { DocumentKind } from '../../lib/state/document.ts';
 import { InUseError, acquireLock, refuseIfLocked } from '../../lib/state/lock-file.ts';
+import { openUnitState } from '../../lib/backends/unit-state-file.ts';
+import { type Section, UnitState } from '../../lib/state/unit-state.ts';
 import { bootId, isRunning, ownIdentity } from '../../lib/state/process-identity.ts';
 
 const onLinux = process.platform === 'linux';
@@ -92,6 +94,122 @@ void t.test('what is wrong with a document is said, with the name of the file', 
   await t.rejects(writeDocument(join(path, '..', 'nowhere', 'note'), note, { text: '', numbers: [] }), {
     message: /nowhere\/note cannot be written: ENOENT/,
   });
+});
+
+/* ---- what a unit keeps ---- */
+
+const words = (name: string): Section<string> => ({
+  name,
+  parse: body => {
+    if (typeof body !== 'string') throw new Error('no word is there');
+    return body;
+  },
+});
+const REMEDY =
+  'it keeps reservations and settings that were promised to survive: put back a good copy, or remove the file to go on without them';
+
+void t.test('what a unit keeps comes back section by section', async t => {
+  const path = join(t.testdir(), 'deep', 'unit');
+  const state = await UnitState.open(path);
+  t.equal(state.read(words('a')), undefined);
+  t.notOk(existsSync(path), 'nothing is made before something is kept');
+  await state.save(words('a'), 'one');
+  await state.save(words('b'), 'two');
+  const saves = [state.save(words('a'), 'three'), state.save(words('c'), 'four')];
+  t.equal(saves[0], saves[1], 'what is saved together is written together');
+  await Promise.all(saves);
+  t.equal(state.read(words('a')), 'three');
+  await state.save(words('b'), undefined);
+  void state.save(words('a'), 'five');
+  await state.close();
+  t.same(readdirSync(join(path, '..')), ['unit']);
+
+  const again = await UnitState.open(path);
+  t.equal(again.read(words('a')), 'five', 'a close waits for what is being saved');
+  t.equal(again.read(words('b')), undefined, 'a section that was taken away');
+  await again.save(words('a'), 'six');
+  t.equal((await UnitState.open(path)).read(words('c')), 'four', 'one that nobody asked for stays');
+});
+
+void t.test('saves beside a write under way go out in order, and a failed one is told', async t => {
+  const dir = t.testdir({ file: '' });
+  const path = join(dir, 'unit');
+  const state = await UnitState.open(path);
+  const done: string[] = [];
+  const saves: Promise<unknown>[] = [];
+  for (let i = 0; i < 20; i++) {
+    const text = `${i}`;
+    saves.push(
+      state.save(words('a'), text).then(async () => {
+        done.push(text);
+        const kept = Number((await UnitState.open(path)).read(words('a')));
+        t.ok(kept >= i, `${text} is there when it is answered`);
+      }),
+    );
+    if (i % 3 === 0) await new Promise(resolve => setImmediate(resolve));
+  }
+  await Promise.all(saves);
+  t.same(
+    done,
+    done.toSorted((a, b) => Number(a) - Number(b)),
+  );
+
+  const failing = await UnitState.open(join(dir, 'full', 'unit'));
+  mkdirSync(failing.path, { recursive: true });
+  await t.rejects(failing.save(words('a'), 'one'), /full\/unit cannot be written/);
+  rmdirSync(failing.path);
+  await failing.save(words('b'), 'two');
+  t.equal((await UnitState.open(failing.path)).read(words('a')), 'one', 'the next save brings it all');
+  await t.rejects(UnitState.open(join(dir, 'file', 'unit')), /cannot be read: ENOTDIR/);
+});
+
+void t.test('a state that cannot be understood is not passed over', async t => {
+  const path = join(t.testdir(), 'unit');
+  const state = await UnitState.open(path);
+  await state.save({ name: 'a', parse: body => body }, 7);
+  t.throws(() => state.read(words('a')), {
+    message: `${path} holds a that are not valid: no word is there; ${REMEDY}`,
+  });
+  const whole = readFileSync(path);
+  writeFileSync(path, whole.subarray(0, -1));
+  await t.rejects(UnitState.open(path), { message: new RegExp(`^${path} is damaged: .*; ${REMEDY}$`) });
+  await writeDocument(path, { kind: 'unit-state', version: 2, parse: body => body }, {});
+  await t.rejects(UnitState.open(path), {
+    message: `${path} is version 2 of unit-state, and only 1 is known here; ${REMEDY}`,
+  });
+});
+
+void t.test('where the state of a unit lies', async t => {
+  const dir = t.testdir({ disk: 'x', state: {} });
+  const [path, stateDir] = [join(dir, 'disk'), join(dir, 'state')];
+  const of = { target: 'iqn.2026-01.test:t', unit: 'd0', readOnly: false };
+  const place = async (options: Parameters<typeof openUnitState>[0]): Promise<string | undefined> => {
+    const state = await openUnitState(options);
+    await state?.close();
+    return state?.path.slice(dir.length + 1).replaceAll(/[0-9a-f]{10}/g, '*');
+  };
+  t.equal(await place({ ...of, path }), 'disk.sanlet-unit-*', 'beside its medium');
+  t.equal(await place({ ...of, path, stateDir }), 'state/disk-*.sanlet-unit-*');
+  t.equal(await place({ ...of, path, readOnly: true }), undefined, 'nothing beside what is only read');
+  t.equal(await place(of), undefined, 'nor for memory');
+  t.equal(await place({ ...of, path, readOnly: true, stateDir }), 'state/d0-*.sanlet-unit');
+  t.equal(await place({ ...of, stateDir }), 'state/d0-*.sanlet-unit');
+
+  const paths = new Set<string | undefined>();
+  for (const target of ['iqn.2026-01.test:t', 'iqn.2026-01.test:u']) {
+    for (const unit of ['d0', 'd1']) {
+      for (const where of [{ path }, { path, stateDir }, { stateDir }]) {
+        const state = await openUnitState({ ...of, target, unit, ...where });
+        paths.add(state?.path);
+        await state?.close();
+      }
+    }
+  }
+  t.equal(paths.size, 12, 'no two units share');
+  const held = await openUnitState({ ...of, stateDir });
+  await t.rejects(openUnitState({ ...of, stateDir }), InUseError, 'nor two processes');
+  await held?.close();
+  t.same(readdirSync(stateDir), [], 'nothing is left of nothing kept');
 });
 
 /* ---- processes ---- */

@@ -1,5 +1,6 @@
 import type { BlockBackend } from '../../backends/block-backend.ts';
 import type { Log } from '../../log.ts';
+import type { UnitState } from '../../state/unit-state.ts';
 import type { Identity } from '../identity.ts';
 import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import type { Nexus } from '../nexus.ts';
@@ -21,6 +22,7 @@ export interface DiskOptions {
   readonly backend: BlockBackend;
   readonly log?: Log | undefined;
   readonly removable?: boolean | undefined;
+  readonly state?: UnitState | undefined;
 }
 
 /** Physical blocks are of 4096 bytes, whatever the logical ones are. */
@@ -43,8 +45,8 @@ export class DiskUnit extends LogicalUnit {
   /** The medium is in the unit; only a removable one can be out. */
   loaded = true;
 
-  constructor({ identity, backend, log, removable = false }: DiskOptions) {
-    super(identity, log);
+  constructor({ identity, backend, log, removable = false, state }: DiskOptions) {
+    super(identity, log, state);
     this.backend = backend;
     this.removable = removable;
     this.blockSize = backend.blockSize;
@@ -101,6 +103,7 @@ export class DiskUnit extends LogicalUnit {
 
   /** What nobody asked to be flushed stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
+    await this.state?.close();
     await this.backend.close();
   }
 }

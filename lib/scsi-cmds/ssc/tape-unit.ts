@@ -2,6 +2,7 @@ import { MediumError } from '../../backends/medium-error.ts';
 import type { TapeMedium, TapeWriteOutcome } from '../../backends/tape-medium.ts';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import type { Log } from '../../log.ts';
+import type { UnitState } from '../../state/unit-state.ts';
 import type { Identity } from '../identity.ts';
 import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import { senseOf } from '../medium-sense.ts';
@@ -41,8 +42,8 @@ export class TapeUnit extends LogicalUnit {
   /** Written to since it was last synchronised. */
   #dirty = false;
 
-  constructor(identity: Identity, medium?: TapeMedium, log?: Log) {
-    super(identity, log);
+  constructor(identity: Identity, medium?: TapeMedium, log?: Log, state?: UnitState) {
+    super(identity, log, state);
     this.#cartridge = medium;
     this.#loaded = medium !== undefined;
     addTapeCommands(this);
@@ -181,6 +182,7 @@ export class TapeUnit extends LogicalUnit {
 
   /** What nobody asked to be synchronised stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
+    await this.state?.close();
     const cartridge = this.#cartridge;
     this.#cartridge = undefined;
     this.#loaded = false;
@@ -189,5 +191,9 @@ export class TapeUnit extends LogicalUnit {
 }
 
 /** A tape drive with a cartridge in it, loaded. */
-export const tape = (of: { identity: Identity; medium?: TapeMedium; log?: Log }): TapeUnit =>
-  new TapeUnit(of.identity, of.medium, of.log);
+export const tape = (of: {
+  identity: Identity;
+  medium?: TapeMedium;
+  log?: Log;
+  state?: UnitState | undefined;
+}): TapeUnit => new TapeUnit(of.identity, of.medium, of.log, of.state);
