@@ -2,13 +2,13 @@ import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Command } from '../scsi-cmds/command.ts';
 import type { VpdPage } from '../scsi-cmds/spc/vpd.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
-import { type Copying, extendedCopyLid1 } from './extended-copy.ts';
-import { JobTable } from './job-table.ts';
-import {
-  receiveCopyFailureDetails,
-  receiveCopyOperatingParameters,
-  receiveCopyStatus,
-} from './receive-copy.ts';
+import { copyOperationAbort } from './copy-operation-abort.ts';
+import { extendedCopyLid1, extendedCopyLid4 } from './extended-copy.ts';
+import { receiveCopyOperatingParameters } from './operating-parameters.ts';
+import { OperationTable } from './operation-table.ts';
+import type { Copying } from './originate.ts';
+import { receiveCopyFailureDetails, receiveCopyStatus } from './receive-copy-lid1.ts';
+import { receiveCopyStatusLid4 } from './receive-copy-lid4.ts';
 import { thirdPartyCopyPage } from './third-party-copy-page.ts';
 import { Turns } from './turns.ts';
 
@@ -19,7 +19,7 @@ export interface CopyManagerOptions {
 
 /** The copy manager of one target device (SPC-4 5.17): what makes each of its units take EXTENDED COPY. */
 export class CopyManager implements Copying {
-  readonly jobs = new JobTable();
+  readonly operations = new OperationTable();
   readonly turns: Turns;
   readonly #rows: readonly Command<LogicalUnit>[];
   readonly #page: VpdPage;
@@ -29,9 +29,12 @@ export class CopyManager implements Copying {
     this.turns = turns;
     this.#rows = [
       extendedCopyLid1(this),
-      receiveCopyStatus(this.jobs),
+      extendedCopyLid4(this),
+      copyOperationAbort(this.operations),
+      receiveCopyStatus(this.operations),
       receiveCopyOperatingParameters(),
-      receiveCopyFailureDetails(this.jobs),
+      receiveCopyFailureDetails(this.operations),
+      receiveCopyStatusLid4(this.operations),
     ];
     this.#page = thirdPartyCopyPage(this.#rows);
   }
@@ -42,7 +45,7 @@ export class CopyManager implements Copying {
 
   /** Copies that run now. */
   get running(): number {
-    return this.jobs.running.size;
+    return this.operations.running.size;
   }
 
   /** Gives a unit the 83h and 84h rows, VPD page 8Fh and the 3PC bit. */
@@ -55,8 +58,8 @@ export class CopyManager implements Copying {
   /** Takes no more copies and stops those that run; resolves when none of their commands is under way. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const job of this.jobs.running) job.abort();
-    await this.jobs.idle();
+    for (const operation of this.operations.running) operation.abort();
+    await this.operations.idle();
   }
 }
 

@@ -43,8 +43,11 @@ export const MAX_COPIES_OF_NEXUS = 8;
 /** Results of finished copies kept for one I_T nexus; the oldest go first (SPC-4 6.25, 6.23: resources needed). */
 export const MAX_RESULTS_OF_NEXUS = 64;
 
+/** Nexuses whose results are kept; beyond them those go that were heard of least lately. */
+export const MAX_NEXUSES_WITH_RESULTS = 256;
+
 /** The longest parameter list: header, descriptors, inline data. */
-export const MAX_PARAMETER_LIST_BYTES = 16 + MAX_DESCRIPTOR_LIST_BYTES + MAX_INLINE_BYTES;
+export const MAX_PARAMETER_LIST_BYTES = 48 + MAX_DESCRIPTOR_LIST_BYTES + MAX_INLINE_BYTES;
 
 /** One read or write of a disk. */
 export const CHUNK_BYTES = MIB;

@@ -16,6 +16,30 @@ export const lid1Header = layout(16, {
   inlineDataLength: u32(12),
 });
 
+/** EXTENDED COPY(LID4) parameter list header (SPC-4 6.4.3 table 126). */
+export const lid4Header = layout(48, {
+  format: u8(0),
+  sequentialStriped: bit(1, 5),
+  listIdUsage: bits(1, 3, 2),
+  priority: bits(1, 0, 3),
+  headerDescriptorLength: u16(2),
+  goodWithSense: bit(15, 1),
+  immediate: bit(15, 0),
+  headerDescriptorType: u8(16),
+  listId: u32(20),
+  cscdListLength: u16(42),
+  segmentListLength: u16(44),
+  inlineDataLength: u16(46),
+});
+
+/**
+ * The first bytes of a LID4 list look like a LID1 list with one CSCD of an unknown type, so that a copy manager that knows
+ * only LID1 refuses it.
+ */
+const LID4_FORMAT = 0x01;
+const LID4_HEADER_DESCRIPTOR_BYTES = 0x20;
+const LID4_HEADER_DESCRIPTOR_TYPE = 0xff;
+
 /** LIST ID USAGE (SPC-4 6.4.3.2). */
 export const ListIdUsage = { HOLD: 0, RESERVED: 1, DISCARD: 2, NONE: 3 } as const;
 
@@ -34,6 +58,10 @@ const SEGMENT_PREFIX_BYTES = 4;
 /** A parameter list taken apart; nothing in it has been looked up. */
 export interface ParameterList {
   readonly bytes: Buffer;
+  /** LID4: the command ends before the copy does (SPC-4 6.4.3.6). */
+  readonly immediate: boolean;
+  /** LID4: GOOD comes with sense that tells the number of segments (SPC-4 6.4.3.6). */
+  readonly goodWithSense: boolean;
   /** Undefined: none is used, and nothing can be asked about the copy (LIST ID USAGE 11b). */
   readonly listId: number | undefined;
   readonly listIdUsage: number;
@@ -42,6 +70,8 @@ export interface ParameterList {
   readonly cscds: readonly (Cscd | undefined)[];
   /** Offsets of the segment descriptors, in order. */
   readonly segments: readonly number[];
+  /** Inline data (SPC-4 6.4.3.7). */
+  readonly inline: Buffer;
 }
 
 /** The bytes of the segment descriptor at `offset`. */
@@ -53,7 +83,32 @@ export const segmentAt = (list: ParameterList, offset: number): Buffer =>
 
 /** Takes an EXTENDED COPY(LID1) list apart; throws what its form forbids. */
 export function parseLid1(bytes: Buffer): ParameterList {
-  const h = lid1Header;
+  return { ...parse(bytes, lid1Header), immediate: false, goodWithSense: false };
+}
+
+/** Takes an EXTENDED COPY(LID4) list apart; throws what its form forbids. */
+export function parseLid4(bytes: Buffer): ParameterList {
+  const h = lid4Header;
+  if (bytes.length < h.length) throw refused(CopyCode.LIST_LENGTH);
+  if (h.format.get(bytes) !== LID4_FORMAT) throw refused(CopyCode.INVALID_FIELD, h.format.offset);
+  if (h.headerDescriptorLength.get(bytes) !== LID4_HEADER_DESCRIPTOR_BYTES) {
+    throw refused(CopyCode.INVALID_FIELD, h.headerDescriptorLength.offset);
+  }
+  if (h.headerDescriptorType.get(bytes) !== LID4_HEADER_DESCRIPTOR_TYPE) {
+    throw refused(CopyCode.INVALID_FIELD, h.headerDescriptorType.offset);
+  }
+  const list = parse(bytes, h);
+  const immediate = h.immediate.get(bytes);
+  const goodWithSense = h.goodWithSense.get(bytes);
+  // SPC-4 6.4.3.6 says CDB, although the bits are in the list.
+  if (immediate && (goodWithSense || list.listId === undefined)) throw refused(CopyCode.INVALID_FIELD_IN_CDB);
+  return { ...list, immediate, goodWithSense };
+}
+
+type Parsed = Omit<ParameterList, 'immediate' | 'goodWithSense'>;
+
+/** What both formats have, each at its own place. */
+function parse(bytes: Buffer, h: typeof lid1Header | typeof lid4Header): Parsed {
   if (bytes.length < h.length) throw refused(CopyCode.LIST_LENGTH);
   const listId = h.listId.get(bytes);
   const usage = h.listIdUsage.get(bytes);
@@ -66,18 +121,17 @@ export function parseLid1(bytes: Buffer): ParameterList {
   // A list that is too long is told before one with too many descriptors: iscsi-test-cu sends both at once.
   if (cscdBytes + segmentBytes > MAX_DESCRIPTOR_LIST_BYTES) throw refused(CopyCode.LIST_LENGTH);
   if (inlineBytes > MAX_INLINE_BYTES) throw refused(CopyCode.INLINE_LENGTH, h.inlineDataLength.offset);
-  if (h.length + cscdBytes + segmentBytes + inlineBytes > bytes.length) throw refused(CopyCode.LIST_LENGTH);
-
   const cscdEnd = h.length + cscdBytes;
-  const cscds = parseCscds(bytes, h.length, cscdEnd, h.cscdListLength.offset);
-  const segments = cutSegments(bytes, cscdEnd, cscdEnd + segmentBytes, h.segmentListLength.offset);
+  const segmentEnd = cscdEnd + segmentBytes;
+  if (segmentEnd + inlineBytes > bytes.length) throw refused(CopyCode.LIST_LENGTH);
   return {
     bytes,
     listId: usage === ListIdUsage.NONE ? undefined : listId,
     listIdUsage: usage,
     priority: h.priority.get(bytes),
-    cscds,
-    segments,
+    cscds: parseCscds(bytes, h.length, cscdEnd, h.cscdListLength.offset),
+    segments: cutSegments(bytes, cscdEnd, segmentEnd, h.segmentListLength.offset),
+    inline: bytes.subarray(segmentEnd, segmentEnd + inlineBytes),
   };
 }
 

@@ -3,6 +3,7 @@ import { CheckCondition, type ForwardedSense, SenseKey, type SenseFacts } from '
 /** Additional sense codes of third-party copy (SPC-4 5.17.7.3, 5.17.7.4). */
 export const CopyCode = {
   OPERATION_IN_PROGRESS: 0x0016,
+  INFORMATION_AVAILABLE: 0x0020,
   UNREACHABLE: 0x0804,
   DEVICE_FAILURE: 0x0d01,
   NOT_REACHABLE: 0x0d02,
@@ -10,6 +11,7 @@ export const CopyCode = {
   UNDERRUN: 0x0d04,
   OVERRUN: 0x0d05,
   LIST_LENGTH: 0x1a00,
+  INVALID_FIELD_IN_CDB: 0x2400,
   INVALID_FIELD: 0x2600,
   TOO_MANY_CSCDS: 0x2606,
   UNSUPPORTED_CSCD: 0x2607,
@@ -18,6 +20,7 @@ export const CopyCode = {
   INEXACT_SEGMENT: 0x260a,
   INLINE_LENGTH: 0x260b,
   INVALID_OPERATION: 0x260c,
+  COMMANDS_CLEARED: 0x2f02,
 } as const;
 
 /** Where the trouble lies: a byte of the parameter list (SD = 0) or of the segment descriptor (SD = 1). */

@@ -31,6 +31,13 @@ import { Attention, UnitAttentions } from './unit-attention.ts';
 /** PERIPHERAL DEVICE TYPE (SPC-4 6.6.2). */
 export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, UNKNOWN: 0x1f } as const;
 
+/** What goes on for a nexus when its command has ended: a background copy. A reset of the unit stops it. */
+export interface BackgroundWork {
+  readonly nexus: Nexus;
+  /** `done` when it has stopped. */
+  stop(done: () => void): void;
+}
+
 /**
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
  * tape and changer differ in those and in their medium (sbc/disk-unit.ts, ssc/tape-unit.ts).
@@ -59,6 +66,7 @@ export abstract class LogicalUnit {
   thirdPartyCopy = false;
   /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
   resets = 0;
+  readonly background = new Set<BackgroundWork>();
   /** Set when the unit is put into a device. */
   device: TargetDevice | undefined;
   lun = -1;
@@ -273,6 +281,18 @@ export abstract class LogicalUnit {
     );
   }
 
+  /** Stops background work that `which` picks; `done` when it has. */
+  stopBackground(which: (work: BackgroundWork) => boolean, done: () => void): void {
+    const picked = [...this.background].filter(which);
+    let left = picked.length;
+    if (left === 0) done();
+    for (const work of picked) {
+      work.stop(() => {
+        if (--left === 0) done();
+      });
+    }
+  }
+
   /** Establishes a unit attention for every nexus, or for all but one. */
   attention(code: number, except?: Nexus): void {
     for (const nexus of this.device?.nexuses ?? []) {
@@ -294,17 +314,15 @@ export abstract class LogicalUnit {
 
   /** LOGICAL UNIT RESET (SAM-5 6.3.3), for `by` where someone asked for it; `done` after every task has stopped. */
   reset(done: () => void, by?: Nexus): void {
-    this.abort(
-      () => true,
-      () => {
-        this.resets++;
-        this.reservations.reset();
-        this.onReset();
-        this.attention(Attention.RESET);
-        done();
-      },
-      by,
-    );
+    const everything = (): boolean => true;
+    const stopped = (): void => {
+      this.resets++;
+      this.reservations.reset();
+      this.onReset();
+      this.attention(Attention.RESET);
+      done();
+    };
+    this.abort(everything, () => this.stopBackground(everything, stopped), by);
   }
 
   /** What a kind of unit does besides: mode pages back to saved values, PREVENT lifted. */
