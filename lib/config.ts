@@ -1,7 +1,7 @@
 /** Typed configuration with helpful errors: what people write, checked and resolved. */
 export { ConfigError, dotted, type ConfigPath } from './config/config-error.ts';
 export { readConfigFile } from './config/file.ts';
-export { DEFAULT_IQN, parseIscsiName } from './config/iscsi-name.ts';
+export { DEFAULT_IQN, parseIscsiName } from './iscsi-name.ts';
 export { checkMediumFiles } from './config/medium-files.ts';
 export type * from './config/options.ts';
 export { formatPortal, ISCSI_PORT, parsePortal } from './config/portal.ts';

@@ -1,7 +1,7 @@
 import { MAX_LUN } from '../scsi-cmds/lun.ts';
 import { formatSize, parseSize, SIZE_FORMS } from '../sizes.ts';
 import { ConfigError, type ConfigPath } from './config-error.ts';
-import { DEFAULT_IQN, parseIscsiName } from './iscsi-name.ts';
+import { DEFAULT_IQN, parseIscsiName } from '../iscsi-name.ts';
 import type {
   ChapOptions,
   DiskOptions,

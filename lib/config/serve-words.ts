@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigPath } from './config-error.ts';
-import { DEFAULT_IQN } from './iscsi-name.ts';
+import { DEFAULT_IQN } from '../iscsi-name.ts';
 import type { DiskOptions, SanOptions, TapeOptions, TargetOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
 import { parseDiskSpec, parseTapeSpec } from './spec.ts';

@@ -156,8 +156,8 @@ export class Login {
   #offers(): Pair[] {
     const pairs: Pair[] = [];
     for (const row of KEYS.values()) {
-      if (row.kind === 'constant' || (row.normalOnly === true && this.#options.target === undefined))
-        continue;
+      if (row.kind === 'constant' || row.kind === 'list') continue; // nothing that we would have otherwise
+      if (row.normalOnly === true && this.#options.target === undefined) continue;
       this.#offered.add(row.name);
       if (row.kind === 'declared') this.#offered.delete(row.name);
       pairs.push({ key: row.name, value: offer(row, this.#options.ours) });

@@ -1,6 +1,7 @@
 import {
-  CHAP_MD5,
+  CHAP_DIGESTS,
   type Challenge,
+  type ChapDigest,
   chapMatches,
   chapResponse,
   LONGEST_CHALLENGE,
@@ -27,6 +28,8 @@ export interface SecurityOptions {
   readonly target: string | undefined;
   readonly credentials: Credentials | undefined;
   readonly mutual: Credentials | undefined;
+  /** In the order of the offer; absent: all, the strongest first. */
+  readonly digests?: readonly ChapDigest['name'][];
 }
 
 type Values = ReadonlyMap<string, string>;
@@ -36,6 +39,7 @@ const onward = (...pairs: Pair[]): SecurityReply => ({ pairs, transit: Stage.OPE
 /** CHAP, RFC 7143 12.1.3: method, algorithm, challenge, response, and the same the other way where it is mutual. */
 export class SecurityStage {
   readonly #options: SecurityOptions;
+  readonly #digests: readonly ChapDigest[];
   /** What the next answer must hold. */
   #awaits: 'nothing' | 'method' | 'challenge' | 'proof' = 'nothing';
   #challenge: Challenge | undefined;
@@ -43,6 +47,8 @@ export class SecurityStage {
 
   constructor(options: SecurityOptions) {
     this.#options = options;
+    this.#digests =
+      options.digests?.map(name => CHAP_DIGESTS.find(digest => digest.name === name)!) ?? CHAP_DIGESTS;
   }
 
   open(): SecurityReply {
@@ -81,15 +87,22 @@ export class SecurityStage {
       );
     }
     this.#awaits = 'challenge';
-    return { pairs: [{ key: 'CHAP_A', value: String(CHAP_MD5) }], transit: undefined };
+    return {
+      pairs: [{ key: 'CHAP_A', value: this.#digests.map(({ code }) => code).join(',') }],
+      transit: undefined,
+    };
   }
 
   #respond(values: Values): SecurityReply {
     const { credentials, mutual, peer } = this.#options;
     const identifier = parseNumber(values.get('CHAP_I') ?? '');
     const challenge = parseBinary(values.get('CHAP_C') ?? '');
-    if (values.get('CHAP_A') !== String(CHAP_MD5) || identifier === undefined || identifier > 255) {
-      throw new InitiatorError('protocol', `${peer} offers no CHAP with MD5`);
+    const digest = this.#digests.find(({ code }) => values.get('CHAP_A') === String(code));
+    if (digest === undefined) {
+      throw new InitiatorError('protocol', `${peer} answers CHAP_A with none of the algorithms offered`);
+    }
+    if (identifier === undefined || identifier > 255) {
+      throw new InitiatorError('protocol', `${peer} sends a CHAP identifier that cannot be read`);
     }
     if (challenge === undefined || challenge.length > LONGEST_CHALLENGE) {
       throw new InitiatorError('protocol', `${peer} sends a CHAP challenge that cannot be read`);
@@ -98,10 +111,10 @@ export class SecurityStage {
     const { user, secret } = credentials!;
     const pairs = [
       { key: 'CHAP_N', value: user },
-      { key: 'CHAP_R', value: formatBinary(chapResponse({ identifier, challenge }, secret)) },
+      { key: 'CHAP_R', value: formatBinary(chapResponse({ digest, identifier, challenge }, secret)) },
     ];
     if (mutual === undefined) return onward(...pairs);
-    this.#challenge = newChallenge();
+    this.#challenge = newChallenge(digest);
     return onward(
       ...pairs,
       { key: 'CHAP_I', value: String(this.#challenge.identifier) },

@@ -14,10 +14,11 @@ import {
 import { LoginFailure } from './login/failure.ts';
 import { type Parameters, defaults } from './login/keys.ts';
 import { Login, type LoginReply } from './login/login.ts';
+import { formatText } from './login/text.ts';
 import type { IscsiNode } from './node.ts';
 import { Outbox } from './outbox.ts';
 import { NO_TAG, Opcode, common } from './pdu/header.ts';
-import { loginRequest, loginResponse } from './pdu/login.ts';
+import { LoginStatus, loginRequest, loginResponse } from './pdu/login.ts';
 import { reject } from './pdu/reject.ts';
 import type { Refusal } from './scsi-command.ts';
 import type { ScsiTask } from './scsi-task.ts';
@@ -65,6 +66,7 @@ export class Connection implements FramerSink {
 
   readonly #transport: Duplex;
   #login: Login | undefined;
+  #lastLogin: Buffer | undefined;
   #sessionPending = false;
   #working = false;
   #pendingReplies = 0;
@@ -181,11 +183,14 @@ export class Connection implements FramerSink {
   #loginRequest(login: Login, header: Buffer, text: Buffer): void {
     if (this.#sessionPending) return; // nothing may come while the last response is due
     if (common.opcode.get(header) !== Opcode.LOGIN_REQUEST) {
-      // RFC 7143 7.10: before the login is done nothing else is taken.
-      this.drop('first PDU is no Login Request');
+      // RFC 7143 4.2.3: before a login it ends the connection; within one it is answered first.
+      if (this.#lastLogin === undefined) this.drop('first PDU is no Login Request');
+      else
+        this.#loginFailed(this.#lastLogin, new LoginFailure(LoginStatus.INVALID_REQUEST, 'no Login Request'));
       return;
     }
     const kept = Buffer.from(header);
+    this.#lastLogin = kept;
     try {
       const reply = login.request(kept, text);
       if (login.done) this.#openSession(login, kept, reply);
@@ -228,7 +233,7 @@ export class Connection implements FramerSink {
     );
     const header = this.#loginHeader(request);
     loginResponse.status.set(header, failure.status);
-    this.outbox.push(header);
+    this.outbox.push(header, failure.keys.length > 0 ? formatText(failure.keys) : undefined);
     this.#ended = true;
     this.outbox.end();
     this.#finish('login refused');

@@ -1,6 +1,6 @@
 import type { Connection, Endpoint } from './connection.ts';
 import type { Pair } from './login/text.ts';
-import { matchesAny } from './login/names.ts';
+import { matchesAny } from '../iscsi-name.ts';
 
 /** SendTargets (RFC 7143 appendix C). */
 

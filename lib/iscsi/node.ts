@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../log.ts';
+import { normalName } from '../iscsi-name.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS, STUCK_MS } from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
+import { SentChallenges } from './login/chap.ts';
 import { LoginFailure } from './login/failure.ts';
 import type { Login } from './login/login.ts';
 import { ping } from './nop.ts';
@@ -16,8 +18,8 @@ import { Session } from './session.ts';
 export interface IscsiTarget {
   readonly device: TargetDevice;
   readonly alias?: string;
-  /** Asked of every initiator when there. */
-  readonly chap?: ChapCredentials;
+  /** Asked of every initiator when there; of several, CHAP_N says which one. */
+  readonly chap?: ChapCredentials | readonly ChapCredentials[];
   /** Patterns of initiator names that may log in; absent: all. */
   readonly initiators?: readonly string[];
 }
@@ -43,6 +45,7 @@ export class IscsiNode {
   readonly advertise: Endpoint | undefined;
   /** All portals are one group (RFC 7143 4.4.1). */
   readonly portalGroupTag = 1;
+  readonly sentChallenges = new SentChallenges();
   /** Where it listens; filled in by the portals. */
   readonly portals: Endpoint[] = [];
 
@@ -65,7 +68,7 @@ export class IscsiNode {
   }
 
   find(name: string): IscsiTarget | undefined {
-    const wanted = name.toLowerCase();
+    const wanted = normalName(name);
     return this.targets.find(target => target.device.name === wanted);
   }
 

@@ -21,7 +21,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   // Any transport, any logical unit: iscsi sees the Task side and no command set.
   'iscsi→scsi-cmds': /^(task|nexus|lun|sense|status|target-device|logical-unit|unit-attention)\.ts$/,
   // The client mirrors the target: the same layouts and the same table of keys.
-  'initiator→iscsi': /^(pdu\/.*|login\/(keys|text|chap|names)\.ts)$/,
+  'initiator→iscsi': /^(pdu\/.*|login\/(keys|text|chap)\.ts)$/,
   // What a unit keeps, never where.
   'scsi-cmds→state': /^unit-state\.ts$/,
   // Contracts and faults, never a medium.
@@ -30,7 +30,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
 };
 
 /** Files directly in lib that every room may use. */
-const COMMON = new Set(['log.ts', 'sizes.ts', 'version.ts']);
+const COMMON = new Set(['iscsi-name.ts', 'log.ts', 'sizes.ts', 'version.ts']);
 
 const lib = resolve(import.meta.dirname, '../../lib');
 const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import t from 'tap';
-import { chapMatches, chapResponse } from '../../lib/iscsi/login/chap.ts';
+import { CHAP_DIGESTS, chapMatches, chapResponse } from '../../lib/iscsi/login/chap.ts';
 import { formatText, parseText } from '../../lib/iscsi/login/text.ts';
 import { dataIn, dataOut, r2t } from '../../lib/iscsi/pdu/data.ts';
 import { common, NO_TAG, Opcode, responseNumbers } from '../../lib/iscsi/pdu/header.ts';
@@ -269,7 +269,12 @@ void t.test('login', async t => {
 });
 
 void t.test('CHAP (RFC 7143 12.1.3)', async t => {
-  const challenge = { identifier: 5, challenge: Buffer.from('00112233445566778899aabbccddeeff', 'hex') };
+  const MD5 = CHAP_DIGESTS.find(({ code }) => code === 5)!;
+  const challenge = {
+    digest: MD5,
+    identifier: 5,
+    challenge: Buffer.from('00112233445566778899aabbccddeeff', 'hex'),
+  };
   const ask = { CHAP_A: '5', CHAP_I: '5', CHAP_C: `0x${challenge.challenge.toString('hex')}` };
   const mutual = { user: 'target', secret: 'other secret' };
 
@@ -305,7 +310,7 @@ void t.test('CHAP (RFC 7143 12.1.3)', async t => {
       (secret: string, name = 'target') =>
       (pairs: Record<string, string>) => ({
         CHAP_N: name,
-        CHAP_R: `0x${chapResponse({ identifier: Number(pairs.CHAP_I), challenge: Buffer.from(pairs.CHAP_C!.slice(2), 'hex') }, secret).toString('hex')}`,
+        CHAP_R: `0x${chapResponse({ digest: MD5, identifier: Number(pairs.CHAP_I), challenge: Buffer.from(pairs.CHAP_C!.slice(2), 'hex') }, secret).toString('hex')}`,
       });
     for (const [proof, ok] of [
       [prove('other secret'), true],
@@ -350,7 +355,7 @@ void t.test('CHAP (RFC 7143 12.1.3)', async t => {
       t.match(await outcome, sentence);
     }
     for (const wrong of [
-      { ...ask, CHAP_A: '7' },
+      { ...ask, CHAP_A: '9' },
       { ...ask, CHAP_I: '256' },
       { ...ask, CHAP_C: 'zz' },
       { ...ask, CHAP_C: `0x${'00'.repeat(1025)}` },

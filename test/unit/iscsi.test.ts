@@ -1,18 +1,29 @@
 /** Parts of lib/iscsi by themselves; what they do together is in test/conformance and test/golden. */
 import { PassThrough } from 'node:stream';
 import t from 'tap';
+import { matchesAny, parseIscsiName, peerName } from '../../lib/iscsi-name.ts';
 import { CommandWindow } from '../../lib/iscsi/command-window.ts';
 import { formatAddress } from '../../lib/iscsi/discovery.ts';
-import { chapMatches, chapResponse, newChallenge } from '../../lib/iscsi/login/chap.ts';
+import {
+  CHAP_DIGESTS,
+  SentChallenges,
+  chapMatches,
+  chapResponse,
+  newChallenge,
+} from '../../lib/iscsi/login/chap.ts';
 import { KEYS, accept, defaults, negotiate, offer } from '../../lib/iscsi/login/keys.ts';
-import { isIscsiName, isWellFormedName, matchesAny } from '../../lib/iscsi/login/names.ts';
 import { formatBinary, parseBinary, parseNumber, parseText } from '../../lib/iscsi/login/text.ts';
 import { Outbox } from '../../lib/iscsi/outbox.ts';
 import { Random, SEED } from '../harness/random.ts';
 import { turns } from '../harness/rig.ts';
 
-/** Of python3 hashlib.md5, not of ours. */
-const RESPONSE = '03dc98c5a832692b49df73cf48fcb4e9';
+/** By CHAP_A, of python3's hashlib, not of ours. */
+const RESPONSES: Readonly<Record<number, string>> = {
+  5: '03dc98c5a832692b49df73cf48fcb4e9',
+  6: '09ebfdae74e311130543d5f597ebd4a0da5458dd',
+  7: 'a854c7d54942b83fa107648b337daf41592aae202a020fe10d3eaeed2fbc0162',
+  8: '7f9952f2a5b3cf6ba10f62074306b3c3786547143d3481bff8e00a96a6ae345b',
+};
 
 void t.test('RFC 7143 4.2.2.1: the window against a model, commands coming in any order', async t => {
   t.comment(`SANLET_SEED=${SEED}`);
@@ -157,15 +168,32 @@ void t.test('RFC 7143 6.1: numbers and binary values', async t => {
   t.equal(parseText(Buffer.from(`k=${'v'.repeat(8193)}\0`)), undefined);
 });
 
-void t.test('RFC 1994 4.1: the CHAP response', async t => {
-  const challenge = { identifier: 0x2a, challenge: Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex') };
-  t.equal(chapResponse(challenge, 'secret').toString('hex'), RESPONSE);
-  t.ok(chapMatches(challenge, 'secret', Buffer.from(RESPONSE, 'hex')));
-  t.notOk(chapMatches(challenge, 'Secret', Buffer.from(RESPONSE, 'hex')));
-  t.notOk(chapMatches({ ...challenge, identifier: 0x2b }, 'secret', Buffer.from(RESPONSE, 'hex')));
-  t.notOk(chapMatches(challenge, 'secret', Buffer.from(RESPONSE.slice(2), 'hex')));
-  const made = new Set(Array.from({ length: 100 }, () => newChallenge().challenge.toString('hex')));
-  t.equal(made.size, 100, 'each challenge is a new one');
+void t.test('RFC 7143 12.1.3 and RFC 1994 4.1: the CHAP response', async t => {
+  t.same(
+    CHAP_DIGESTS.map(({ code }) => code),
+    [8, 7, 6, 5],
+    'IANA: SHA3-256, SHA-256, SHA-1, MD5',
+  );
+  for (const digest of CHAP_DIGESTS) {
+    const bytes = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+    const challenge = { digest, identifier: 0x2a, challenge: bytes };
+    const response = RESPONSES[digest.code]!;
+    t.equal(chapResponse(challenge, 'secret').toString('hex'), response, digest.name);
+    t.equal(response.length, 2 * digest.bytes);
+    t.ok(chapMatches(challenge, 'secret', Buffer.from(response, 'hex')));
+    t.notOk(chapMatches(challenge, 'Secret', Buffer.from(response, 'hex')));
+    t.notOk(chapMatches({ ...challenge, identifier: 0x2b }, 'secret', Buffer.from(response, 'hex')));
+    t.notOk(chapMatches(challenge, 'secret', Buffer.from(response.slice(2), 'hex')));
+    t.equal(newChallenge(digest).challenge.length, digest.bytes);
+  }
+  const sent = new SentChallenges();
+  const made = Array.from({ length: 1500 }, () => sent.new(CHAP_DIGESTS[3]!).challenge);
+  t.equal(new Set(made.map(each => each.toString('hex'))).size, 1500, 'each challenge is a new one');
+  t.ok(
+    made.slice(-1024).every(each => sent.has(each)),
+    'the last ones are known again',
+  );
+  t.notOk(sent.has(made[0]!), 'and no more than so many');
 });
 
 void t.test('RFC 7143 4.2.7: names', async t => {
@@ -184,11 +212,27 @@ void t.test('RFC 7143 4.2.7: names', async t => {
     [`iqn.2026-01.io.sanlet:${'x'.repeat(201)}`, true],
     [`iqn.2026-01.io.sanlet:${'x'.repeat(202)}`, false],
   ] as const) {
-    t.equal(isWellFormedName(name), formed, name.slice(0, 40));
+    t.equal(typeof parseIscsiName(name) === 'object', formed, name.slice(0, 40));
   }
-  t.ok(isIscsiName('anything.goes'));
-  t.notOk(isIscsiName('a b'));
-  t.notOk(isIscsiName('a\u0001'));
+  for (const [name, taken] of [
+    ['IQN.1991-05.com.microsoft:My_Host', 'iqn.1991-05.com.microsoft:my_host'],
+    ['iqn.test:without-a-date', 'iqn.test:without-a-date'],
+    ['eui.02004567A425678D', 'eui.02004567a425678d'],
+    ['naa.52004567BA64678D', 'naa.52004567ba64678d'],
+    ['iqn.2026-01.test:\u{ff21}', 'iqn.2026-01.test:a'],
+    ['anything.goes', undefined],
+    ['iqn', undefined],
+    ['iqn.', undefined],
+    ['eui.0200', undefined],
+    ['naa.02004567a425678g', undefined],
+    ['iqn.2026-01.test:a b', undefined],
+    ['iqn.2026-01.test:a\u0001', undefined],
+    ['iqn.2026-01.test:a,i,0x800000000001', undefined],
+    [`iqn.2026-01.io.sanlet:${'x'.repeat(202)}`, undefined],
+    ['', undefined],
+  ] as const) {
+    t.equal(peerName(name), taken, `a peer called ${JSON.stringify(name.slice(0, 40))}`);
+  }
   for (const [pattern, name, matches] of [
     ['*', 'iqn.x', true],
     ['iqn.*:host-?', 'iqn.2026:host-1', true],
@@ -197,10 +241,15 @@ void t.test('RFC 7143 4.2.7: names', async t => {
     ['iqn.(a|b)+', 'iqn.aab', false],
     ['IQN.A', 'iqn.a', true],
     ['iqn.a', 'iqn.ab', false],
+    ['*a*b*', 'xxaxxbxx', true],
+    ['*a*b', 'xxaxxbxx', false],
+    ['a**', 'a', true],
+    ['', 'a', false],
   ] as const) {
     t.equal(matchesAny([pattern], name), matches, `${pattern} and ${name}`);
   }
   t.notOk(matchesAny([], 'iqn.x'));
+  t.notOk(matchesAny(['*a'.repeat(40)], 'a'.repeat(223).concat('b')), 'and soon');
   t.equal(formatAddress({ host: '::1', port: 3260 }), '[::1]:3260');
   t.equal(formatAddress({ host: 'a.b', port: 1 }), 'a.b:1');
 });

@@ -74,6 +74,8 @@ export type KeyRow =
       readonly least: number;
       readonly most: number;
     })
+  /** The first of the offered values that we have. */
+  | (Scope & { readonly kind: 'list'; readonly name: string; readonly answers: readonly string[] })
   /** Always the same answer, whatever is offered. */
   | (Scope & { readonly kind: 'constant'; readonly name: string; readonly answer: string });
 
@@ -140,7 +142,7 @@ const ROWS: readonly KeyRow[] = [
   { name: 'DataPDUInOrder', kind: 'or', into: 'dataPDUInOrder', use: 'LO', normalOnly: true }, // 13.18
   { name: 'DataSequenceInOrder', kind: 'or', into: 'dataSequenceInOrder', use: 'LO', normalOnly: true }, // 13.19
   { name: 'ErrorRecoveryLevel', kind: 'minimum', into: 'errorRecoveryLevel', least: 0, most: 2, use: 'LO' }, // 13.20
-  { name: 'TaskReporting', kind: 'constant', answer: 'RFC3720', use: 'LO', normalOnly: true }, // 13.23
+  { name: 'TaskReporting', kind: 'list', answers: ['RFC3720'], use: 'LO', normalOnly: true }, // 13.23
   {
     name: 'iSCSIProtocolLevel',
     kind: 'minimum',
@@ -159,6 +161,30 @@ const ROWS: readonly KeyRow[] = [
 
 export const KEYS: ReadonlyMap<string, KeyRow> = new Map(ROWS.map(row => [row.name, row]));
 
+/** A key that is not negotiated: who may say it, and when (RFC 7143 13). */
+export interface ToldRow {
+  readonly name: string;
+  readonly from: 'initiator' | 'target';
+  /** Initialisation only, in any phase, or in full feature phase only. */
+  readonly use: 'IO' | 'ALL' | 'FFPO';
+}
+
+const TOLD_ROWS: readonly ToldRow[] = [
+  { name: 'SendTargets', from: 'initiator', use: 'FFPO' }, // 13.3
+  { name: 'TargetName', from: 'initiator', use: 'IO' }, // 13.4
+  { name: 'InitiatorName', from: 'initiator', use: 'IO' }, // 13.5
+  { name: 'TargetAlias', from: 'target', use: 'ALL' }, // 13.6
+  { name: 'InitiatorAlias', from: 'initiator', use: 'ALL' }, // 13.7
+  { name: 'TargetAddress', from: 'target', use: 'ALL' }, // 13.8
+  { name: 'TargetPortalGroupTag', from: 'target', use: 'IO' }, // 13.9
+  { name: 'SessionType', from: 'initiator', use: 'IO' }, // 13.21
+];
+
+export const TOLD_KEYS: ReadonlyMap<string, ToldRow> = new Map(TOLD_ROWS.map(row => [row.name, row]));
+
+/** Keys of the security stage, ours and those of methods that we have not (RFC 7143 12.1). */
+export const isSecurityKey = (key: string): boolean => /^(AuthMethod$|CHAP_|KRB_|SRP_|SPKM_)/.test(key);
+
 const yes = (value: boolean): string => (value ? 'Yes' : 'No');
 
 /** What we say of a key when we speak first. */
@@ -169,6 +195,8 @@ export function offer(row: KeyRow, ours: Parameters): string {
     case 'and':
     case 'or':
       return yes(ours[row.into]);
+    case 'list':
+      return row.answers.join(',');
     case 'constant':
       return row.answer;
     default:
@@ -222,6 +250,8 @@ export function negotiate(
       into[row.into] = value;
       return undefined;
     }
+    case 'list':
+      return offered.split(',').find(value => row.answers.includes(value)) ?? 'Reject';
     case 'constant':
       return row.answer;
   }
@@ -251,6 +281,8 @@ export function accept(row: KeyRow, answer: string, ours: Parameters, into: Para
       if (answer !== 'Yes' && answer !== 'No') return false;
       into[row.into] = answer === 'Yes';
       return true;
+    case 'list':
+      return row.answers.includes(answer);
     case 'constant':
       return true;
   }

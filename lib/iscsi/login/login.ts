@@ -1,3 +1,4 @@
+import { matchesAny, peerName } from '../../iscsi-name.ts';
 import type { IscsiNode, IscsiTarget } from '../node.ts';
 import {
   BURST_BYTES,
@@ -11,9 +12,17 @@ import {
 import { LoginStatus, Stage, loginRequest } from '../pdu/login.ts';
 import { Authentication } from './authentication.ts';
 import { LoginFailure } from './failure.ts';
-import { KEYS, type Parameters, defaults, negotiate } from './keys.ts';
-import { isIscsiName, matchesAny } from './names.ts';
+import { KEYS, type Parameters, TOLD_KEYS, defaults, isSecurityKey, negotiate } from './keys.ts';
 import { type Pair, formatText, parseText } from './text.ts';
+
+/** FirstBurstLength has its turn when MaxBurstLength, which bounds it, is settled (RFC 7143 13.14). */
+const burstsLast = (pairs: readonly Pair[]): readonly Pair[] =>
+  pairs.some(({ key }) => key === 'FirstBurstLength')
+    ? [
+        ...pairs.filter(({ key }) => key !== 'FirstBurstLength'),
+        ...pairs.filter(({ key }) => key === 'FirstBurstLength'),
+      ]
+    : pairs;
 
 const NO_TEXT: Buffer = Buffer.alloc(0);
 
@@ -43,8 +52,17 @@ const wishes = (): Parameters => ({
   errorRecoveryLevel: 0,
 });
 
-/** Keys of the security stage and the names, which are not negotiated (RFC 7143 13 and 12.1). */
-const isSecurityKey = (key: string): boolean => key === 'AuthMethod' || key.startsWith('CHAP_');
+/** RFC 7143 6.1: what a value that is told has at most. */
+const LONGEST_TOLD_BYTES = 255;
+
+const initiatorError = (why: string): LoginFailure => new LoginFailure(LoginStatus.INITIATOR_ERROR, why);
+
+/** The value of a key that comes once. */
+function single(pairs: readonly Pair[], key: string): string | undefined {
+  const found = pairs.filter(pair => pair.key === key);
+  if (found.length > 1) throw initiatorError(`${key} is there twice`);
+  return found[0]?.value;
+}
 
 /**
  * The login phase of one connection (RFC 7143 6.3): takes requests, gives replies or throws LoginFailure. Knows nothing
@@ -81,12 +99,12 @@ export class Login {
 
   request(header: Buffer, text: Buffer): LoginReply {
     if (++this.#requests > MOST_LOGIN_REQUESTS) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'too many login requests');
+      throw initiatorError('too many login requests');
     }
     this.#checkHeader(header);
     this.#textBytes += text.length;
     if (this.#textBytes > MOST_TEXT_BYTES) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'login text too long');
+      throw initiatorError('login text too long');
     }
     if (text.length > 0) this.#text.push(Buffer.from(text));
     const stage = loginRequest.currentStage.get(header);
@@ -94,7 +112,7 @@ export class Login {
     if (loginRequest.continue.get(header)) {
       // RFC 7143 6.2: an empty reply asks for the rest.
       if (loginRequest.final.get(header)) {
-        throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'T and C are both set');
+        throw initiatorError('T and C are both set');
       }
       return { text: NO_TEXT, more: false, transit: false, currentStage: stage, nextStage: 0 };
     }
@@ -103,7 +121,7 @@ export class Login {
     this.#textBytes = 0;
     if (this.#rest.length === 0) this.#answerAll(stage, whole);
     else if (whole.length > 0) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'keys before the end of our answer');
+      throw initiatorError('keys before the end of our answer');
     }
     const piece = this.#rest.subarray(0, LOGIN_SEGMENT_BYTES);
     this.#rest = this.#rest.subarray(piece.length);
@@ -112,7 +130,7 @@ export class Login {
     }
     const wants = loginRequest.final.get(header);
     if (wants && (next <= stage || (next !== Stage.OPERATIONAL && next !== Stage.FULL_FEATURE))) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `no way from stage ${stage} to ${next}`);
+      throw initiatorError(`no way from stage ${stage} to ${next}`);
     }
     const transit = wants && this.#ready;
     this.stage = transit ? next : stage;
@@ -124,7 +142,7 @@ export class Login {
   /** Works on a whole text; the answer to it goes to `#rest`. */
   #answerAll(stage: number, text: Buffer): void {
     const pairs = parseText(text);
-    if (pairs === undefined) throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'text is not key=value');
+    if (pairs === undefined) throw initiatorError('text is not key=value');
     const answers: Pair[] = [];
     if (this.initiatorName === '') this.#leading(pairs);
     this.#tellPortalGroup(answers);
@@ -139,7 +157,7 @@ export class Login {
     }
     const stage = loginRequest.currentStage.get(header);
     if (stage !== Stage.SECURITY && stage !== Stage.OPERATIONAL) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `stage ${stage} is none of a login`);
+      throw initiatorError(`stage ${stage} is none of a login`);
     }
     if (this.stage === -1) {
       this.isid.set(loginRequest.isid.get(header));
@@ -156,23 +174,21 @@ export class Login {
         throw new LoginFailure(LoginStatus.INVALID_REQUEST, 'ISID, TSIH or CID changed in mid login');
       }
       if (stage !== this.stage) {
-        throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `stage ${stage} where ${this.stage} was agreed`);
+        throw initiatorError(`stage ${stage} where ${this.stage} was agreed`);
       }
     }
   }
 
   /** The first request names both ends (RFC 7143 6.3.1). */
   #leading(pairs: readonly Pair[]): void {
-    const value = (key: string): string | undefined => pairs.find(pair => pair.key === key)?.value;
-    const initiator = value('InitiatorName');
+    const initiator = single(pairs, 'InitiatorName');
     if (initiator === undefined) {
       throw new LoginFailure(LoginStatus.MISSING_PARAMETER, 'InitiatorName is missing');
     }
-    if (!isIscsiName(initiator)) {
-      throw new LoginFailure(LoginStatus.INITIATOR_ERROR, 'InitiatorName is no iSCSI name');
-    }
-    this.initiatorName = initiator.toLowerCase();
-    const type = value('SessionType') ?? 'Normal';
+    const initiatorName = peerName(initiator);
+    if (initiatorName === undefined) throw initiatorError('InitiatorName is no iSCSI name');
+    this.initiatorName = initiatorName;
+    const type = single(pairs, 'SessionType') ?? 'Normal';
     if (type !== 'Normal' && type !== 'Discovery') {
       throw new LoginFailure(
         LoginStatus.SESSION_TYPE_NOT_SUPPORTED,
@@ -180,9 +196,9 @@ export class Login {
       );
     }
     this.discovery = type === 'Discovery';
-    const name = value('TargetName');
+    const name = single(pairs, 'TargetName');
     if (this.discovery) {
-      this.#authentication = new Authentication(this.#node.discoveryChap);
+      this.#authentication = this.#authenticate(this.#node.discoveryChap);
       return;
     }
     if (name === undefined) throw new LoginFailure(LoginStatus.MISSING_PARAMETER, 'TargetName is missing');
@@ -193,7 +209,7 @@ export class Login {
       throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'initiator is not on the list');
     }
     this.target = target;
-    this.#authentication = new Authentication(target.chap);
+    this.#authentication = this.#authenticate(target.chap);
   }
 
   /** RFC 7143 13.9: the first reply after TargetName carries the tag. */
@@ -204,18 +220,32 @@ export class Login {
     if (this.target.alias !== undefined) answers.push({ key: 'TargetAlias', value: this.target.alias });
   }
 
+  #authenticate(chap: IscsiTarget['chap']): Authentication {
+    const credentials = chap === undefined ? [] : 'user' in chap ? [chap] : chap;
+    return new Authentication(credentials, this.#node.sentChallenges);
+  }
+
+  /** CHAP_N of an initiator that has proved itself. */
+  get user(): string | undefined {
+    return this.#authentication?.user;
+  }
+
   /** Answers every pair. True: we have nothing left to settle in this stage. */
   #negotiate(stage: number, pairs: readonly Pair[], answers: Pair[]): boolean {
     const authentication = this.#authentication!;
-    if (stage === Stage.SECURITY) {
-      const security = new Map(pairs.filter(({ key }) => isSecurityKey(key)).map(p => [p.key, p.value]));
-      answers.push(...authentication.step(security));
-    } else if (!authentication.passed) {
-      throw new LoginFailure(LoginStatus.AUTHENTICATION_FAILURE, 'authentication was skipped');
-    }
+    const security = new Map<string, string>();
     for (const { key, value } of pairs) {
-      const answer = this.#answer(key, value);
-      if (answer !== undefined) answers.push({ key, value: answer });
+      if (!isSecurityKey(key)) continue;
+      if (security.has(key)) throw initiatorError(`${key} is there twice`);
+      security.set(key, value);
+    }
+    if (stage === Stage.SECURITY) answers.push(...authentication.step(security));
+    else if (!authentication.passed) {
+      throw new LoginFailure(LoginStatus.AUTHENTICATION_FAILURE, 'authentication was skipped');
+    } else if (security.size > 0) throw initiatorError('security keys outside the security stage');
+    for (const pair of burstsLast(pairs)) {
+      const answer = this.#answer(pair, stage);
+      if (answer !== undefined) answers.push({ key: pair.key, value: answer });
     }
     if (stage === Stage.OPERATIONAL && !this.#declared) {
       this.#declared = true;
@@ -229,23 +259,29 @@ export class Login {
     return stage !== Stage.SECURITY || authentication.passed;
   }
 
-  #answer(key: string, value: string): string | undefined {
+  #answer({ key, value }: Pair, stage: number): string | undefined {
     if (isSecurityKey(key)) return undefined;
-    if (
-      key === 'InitiatorName' ||
-      key === 'TargetName' ||
-      key === 'SessionType' ||
-      key === 'InitiatorAlias'
-    ) {
+    // RFC 7143 6.3: a key is offered or told once.
+    if (this.#seen.has(key)) throw initiatorError(`${key} was there before`);
+    this.#seen.add(key);
+    const told = TOLD_KEYS.get(key);
+    if (told !== undefined) {
+      if (told.use === 'FFPO') return 'Reject'; // it has its time later
+      if (told.from === 'target') throw initiatorError(`${key} is the target's to tell`);
+      if (Buffer.byteLength(value) > LONGEST_TOLD_BYTES) throw initiatorError(`${key} is too long`);
       return undefined;
     }
-    // RFC 7143 6.3: a key is offered once.
-    if (this.#seen.has(key)) throw new LoginFailure(LoginStatus.INITIATOR_ERROR, `${key} was offered twice`);
-    this.#seen.add(key);
     const row = KEYS.get(key);
     // RFC 7143 6.2: keys of our own making, and those of the future, are answered so.
     if (row === undefined) return 'NotUnderstood';
+    // RFC 7143 13: no operational key is an Any-Stage one.
+    if (stage === Stage.SECURITY) throw initiatorError(`${key} in the security stage`);
     if (row.normalOnly === true && this.discovery) return 'Irrelevant';
+    // RFC 7143 13: leading only, and this connection joins a session that has settled it.
+    if (row.use === 'LO' && this.tsih !== 0) return 'Irrelevant';
+    if (row.name === 'FirstBurstLength') {
+      this.#wishes.firstBurstLength = Math.min(FIRST_BURST_BYTES, this.parameters.maxBurstLength);
+    }
     return negotiate(row, value, this.#wishes, this.parameters);
   }
 
