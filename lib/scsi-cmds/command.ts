@@ -34,6 +34,11 @@ export interface Command<U extends LogicalUnit> {
   readonly writes?: boolean;
   /** Runs while a unit attention is pending and leaves it pending (SAM-5 5.14.2): INQUIRY, REPORT LUNS, REQUEST SENSE. */
   readonly passesAttention?: boolean;
+  /**
+   * The furthest asymmetric access state of the port it comes by in which it still runs (SPC-4 5.15.2.4). Absent: only in
+   * the active ones.
+   */
+  readonly portState?: 'standby' | 'unavailable';
   /** The tally of the unit that it counts in, for the log pages. */
   readonly counts?: 'read' | 'write' | 'verify';
   /** NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds for REPORT SUPPORTED OPERATION CODES (SPC-4 6.35.4). */

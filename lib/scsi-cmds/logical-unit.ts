@@ -23,6 +23,7 @@ import { LogPages } from './spc/log-pages.ts';
 import type { ModePages } from './spc/mode-pages.ts';
 import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
+import { TargetPortGroups } from './target-port-groups.ts';
 import { Tallies } from './tally.ts';
 import { Attribute, type Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
@@ -42,8 +43,8 @@ export interface BackgroundWork {
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
  * tape and changer differ in those and in their medium (sbc/disk-unit.ts, ssc/tape-unit.ts).
  *
- * Order of admission: deferred error, unit attention, operation code, reservation, reserved bits, medium, write protection, then its
- * turn in the task set and its data-out, then `run`.
+ * Order of admission: deferred error, unit attention, operation code, reservation, reserved bits, state of the port,
+ * medium, write protection, then its turn in the task set and its data-out, then `run`.
  */
 export abstract class LogicalUnit {
   readonly identity: Identity;
@@ -62,6 +63,7 @@ export abstract class LogicalUnit {
   readonly deferred = new DeferredErrors();
   readonly tallies = new Tallies();
   readonly reservations: Reservations;
+  readonly portGroups: TargetPortGroups = new TargetPortGroups(this);
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
   /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
@@ -129,6 +131,7 @@ export abstract class LogicalUnit {
       return;
     }
     this.#requireReservedZero(known, task.cdb);
+    if (this.portGroups.restricted) this.portGroups.require(known, task.nexus.relativePort);
     if (known.medium === true) this.requireMedium();
     if (known.writes === true && this.writeProtected) throw writeProtected();
     task.command = known;

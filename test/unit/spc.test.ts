@@ -52,7 +52,7 @@ void t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   t.equal(data[2], 0x06, 'VERSION: no suite takes more');
   t.equal(data[3], 0x12, 'HISUP, response data format 2');
   t.equal(data[4], 91, 'ADDITIONAL LENGTH');
-  t.equal(data[5], 0x10, 'implicit ALUA, no 3PC, PROTECT 0');
+  t.equal(data[5], 0x30, 'TPGS 11b, no 3PC, PROTECT 0');
   t.equal(data[7], 0x02, 'CMDQUE');
   t.equal(data.toString('latin1', 8, 36), 'SANLET  disk            0.1 ');
   t.equal(
@@ -62,7 +62,7 @@ void t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   );
   unit.thirdPartyCopy = true;
   const again = await a.send(0, '12 00 00 00 24 00');
-  t.equal(again.data[5], 0x18, '3PC once the unit copies');
+  t.equal(again.data[5], 0x38, '3PC once the unit copies');
   t.equal(again.data.length, 36);
   t.equal(again.data[4], 91, 'SPC-4 4.2.5.6: a short allocation length changes no length field');
   t.equal(again.totalIn, 36);
@@ -449,13 +449,13 @@ void t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
   const { device, a } = await rig();
   t.equal(
     hex((await a.send(0, 'a3 0a 00 00 00 00 00 00 00 ff')).data),
-    run('0000000c 00010001 00000001 00000001'),
+    run('0000000c 000f0001 00000001 00000001'),
   );
   device.relativePorts = [1, 2];
   t.equal(
     hex((await a.send(0, 'a3 2a 00 00 00 00 00 00 00 ff')).data),
-    run('00000014 10000000 00010001 00000002 0000000100000002'),
-    'with the extended header',
+    run('0000001c 10000000 000f0001 00000001 00000001 000f0002 00000001 00000002'),
+    'with the extended header, a group a port',
   );
   t.equal(pointer(await a.send(0, 'a3 4a 00 00 00 00 00 00 00 ff')), 'cdb 1.7');
   t.equal((await a.send(0, 'a3 1f')).said, '5/2400', 'a service action that is not there');

@@ -32,6 +32,7 @@ export const receiveDiagnosticResults = command<LogicalUnit>({
   cdb: receiveCdb,
   access: 'read',
   ordering: 'free',
+  portState: 'standby',
   tolerated: LUN_BITS,
   run(_unit, task) {
     const asked = receiveCdb.pageCodeValid.get(task.cdb)
@@ -50,6 +51,7 @@ export const sendDiagnostic = command<LogicalUnit>({
   cdb: sendCdb,
   access: 'write',
   ordering: 'exclusive',
+  portState: 'standby',
   dataOut(_unit, task) {
     const { cdb } = task;
     if (sendCdb.selfTestCode.get(cdb) !== 0) throw invalidFieldInCdb(1, 7);

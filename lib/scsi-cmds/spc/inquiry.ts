@@ -34,8 +34,8 @@ const VERSION = 0x06;
 /** PERIPHERAL QUALIFIER 011b with device type 1Fh: there is no such unit here (SPC-4 table 175). */
 export const NO_UNIT = 0x7f;
 
-/** Implicit ALUA: one group, always active/optimized. */
-const IMPLICIT = 1;
+/** TPGS: states change by SET TARGET PORT GROUPS; implicitly they may, and do not. */
+const IMPLICIT_AND_EXPLICIT = 3;
 
 /* Version descriptors, no version claimed (SPC-4 6.6.2 table 177). */
 const SAM_5 = 0x00a0;
@@ -66,7 +66,7 @@ function standard(unit: LogicalUnit): Buffer {
   inquiryData.hierarchical.set(out, true);
   inquiryData.responseDataFormat.set(out, 2);
   inquiryData.additionalLength.set(out, out.length - 5);
-  if (unit.deviceType !== DeviceType.UNKNOWN) inquiryData.tpgs.set(out, IMPLICIT);
+  if (unit.deviceType !== DeviceType.UNKNOWN) inquiryData.tpgs.set(out, IMPLICIT_AND_EXPLICIT);
   inquiryData.thirdPartyCopy.set(out, unit.thirdPartyCopy);
   inquiryData.commandQueue.set(out, true);
   inquiryData.vendor.set(out, unit.identity.vendor);
@@ -103,6 +103,7 @@ export const inquiry = command<LogicalUnit>({
   cdb,
   access: 'always',
   ordering: 'free',
+  portState: 'unavailable',
   passesAttention: true,
   tolerated: LUN_BITS,
   run(unit, task) {

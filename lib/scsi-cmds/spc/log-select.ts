@@ -66,6 +66,7 @@ export const logSelect = command<LogicalUnit>({
   cdb,
   access: 'write',
   ordering: 'exclusive',
+  portState: 'standby',
   tolerated: LUN_BITS,
   timeoutSeconds: 60,
   dataOut(unit, task) {

@@ -39,6 +39,7 @@ export const logSense = command<LogicalUnit>({
   cdb,
   access: 'always',
   ordering: 'free',
+  portState: 'standby',
   tolerated: LUN_BITS,
   timeoutSeconds: 60,
   run(unit, task) {

@@ -77,6 +77,7 @@ const modeSelect = (
     cdb,
     access: 'write',
     ordering: 'exclusive',
+    portState: 'standby',
     tolerated: LUN_BITS,
     dataOut(_unit, task) {
       if (cdb.savePages.get(task.cdb)) throw invalidFieldInCdb(1, 0); // SPC-4 6.11: nothing can be saved

@@ -54,6 +54,7 @@ export const modeSense6 = command<LogicalUnit>({
   cdb: cdb6,
   access: 'read',
   ordering: 'free',
+  portState: 'standby',
   tolerated: LUN_BITS,
   run(unit, task) {
     const { descriptor, pages } = parameters(unit, task, false);
@@ -75,6 +76,7 @@ export const modeSense10 = command<LogicalUnit>({
   cdb: cdb10,
   access: 'read',
   ordering: 'free',
+  portState: 'standby',
   tolerated: LUN_BITS,
   run(unit, task) {
     // LLBAA is for units with logical blocks to be addressed.

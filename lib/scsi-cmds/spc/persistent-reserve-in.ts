@@ -27,6 +27,7 @@ const row = (
     cdb,
     access: 'always',
     ordering: 'free',
+    portState: 'standby',
     run(unit, task) {
       const out = new Writer();
       tell(unit, out);

@@ -51,6 +51,7 @@ const row = (
     cdb,
     access: 'always',
     ordering: 'free',
+    portState: 'standby',
     dataOut(_unit, task) {
       const length = cdb.parameterListLength.get(task.cdb);
       if (length < list.length || length > longest) throw parameterListLengthError(); // SPC-4 6.16.1

@@ -14,6 +14,7 @@ import { reportSupportedTaskManagement } from './report-supported-task-managemen
 import { reportTargetPortGroups } from './report-target-port-groups.ts';
 import { requestSense } from './request-sense.ts';
 import { reservesAndReleases } from './reserve-release.ts';
+import { setTargetPortGroups } from './set-target-port-groups.ts';
 import { testUnitReady } from './test-unit-ready.ts';
 import type { VpdPage } from './vpd.ts';
 import { unitSerialNumber } from './vpd-80.ts';
@@ -40,6 +41,7 @@ export const primaryCommands: readonly Command<LogicalUnit>[] = [
   reportSupportedOperationCodes,
   reportSupportedTaskManagement,
   reportTargetPortGroups,
+  setTargetPortGroups,
 ];
 
 /** VPD 80h, 83h and 86h; 00h is made of what there is. */

@@ -18,6 +18,7 @@ export const reportLuns = command<LogicalUnit>({
   cdb,
   access: 'always',
   ordering: 'free',
+  portState: 'unavailable',
   passesAttention: true,
   run(unit, task) {
     const all = listed[cdb.selectReport.get(task.cdb)];

@@ -80,6 +80,7 @@ export const reportSupportedOperationCodes = command<LogicalUnit>({
   cdb,
   access: 'read',
   ordering: 'free',
+  portState: 'standby',
   run(unit, task) {
     const { commands } = unit;
     const opcode = cdb.requestedOpcode.get(task.cdb);

@@ -23,6 +23,7 @@ export const reportSupportedTaskManagement = command<LogicalUnit>({
   cdb,
   access: 'read',
   ordering: 'free',
+  portState: 'standby',
   run(_unit, task) {
     const allocationLength = cdb.allocationLength.get(task.cdb);
     if (allocationLength < 4) throw invalidFieldInCdb(6);

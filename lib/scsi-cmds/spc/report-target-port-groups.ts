@@ -5,7 +5,6 @@ import { command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { invalidFieldInCdb } from '../sense.ts';
 import { goodWithin } from './allocation.ts';
-import { TARGET_PORT_GROUP_ID } from './vpd-83.ts';
 
 const cdb = layout(12, {
   opcode: u8(0),
@@ -14,11 +13,11 @@ const cdb = layout(12, {
   allocationLength: u32(6),
 });
 
-const ACTIVE_OPTIMIZED = 0;
-const AO_SUP = 0x01;
+/** U_SUP, S_SUP, AN_SUP, AO_SUP: no state takes time to reach, so that T_SUP is 0. */
+const STATES_SUPPORTED = 0x0f;
 const EXTENDED_HEADER = 1;
 
-/** SPC-4 6.37: one group with every port in it, always active/optimized. */
+/** SPC-4 6.37. No group is preferred, and no state changes by itself. */
 export const reportTargetPortGroups = command<LogicalUnit>({
   name: 'REPORT TARGET PORT GROUPS',
   opcode: 0xa3,
@@ -26,16 +25,18 @@ export const reportTargetPortGroups = command<LogicalUnit>({
   cdb,
   access: 'always',
   ordering: 'free',
+  portState: 'unavailable',
   run(unit, task) {
     const format = cdb.parameterDataFormat.get(task.cdb);
     if (format > EXTENDED_HEADER) throw invalidFieldInCdb(1, 7);
-    const ports = unit.device?.relativePorts ?? [];
     const out = new Writer();
     const filled = out.lengthField(4);
     if (format === EXTENDED_HEADER) out.uint(1, EXTENDED_HEADER << 4).zeros(3);
-    out.uint(1, ACTIVE_OPTIMIZED).uint(1, AO_SUP).uint(2, TARGET_PORT_GROUP_ID);
-    out.zeros(3).uint(1, ports.length);
-    for (const port of ports) out.zeros(2).uint(2, port);
+    for (const group of unit.portGroups.all) {
+      out.uint(1, group.state).uint(1, STATES_SUPPORTED).uint(2, group.id);
+      out.zeros(1).uint(1, group.status).zeros(1).uint(1, group.ports.length);
+      for (const port of group.ports) out.zeros(2).uint(2, port);
+    }
     filled();
     goodWithin(task, out.done(), cdb.allocationLength.get(task.cdb));
   },

@@ -16,6 +16,7 @@ const reserve = (name: string, opcode: number, cdb: typeof cdb6): Command<Logica
     cdb,
     access: 'always',
     ordering: 'free',
+    portState: 'standby',
     tolerated: LUN_BITS,
     run: (unit, task) => endingInConflict(task, () => unit.reservations.reserveUnit(task.nexus)),
   });
@@ -27,6 +28,7 @@ const release = (name: string, opcode: number, cdb: typeof cdb6): Command<Logica
     cdb,
     access: 'always',
     ordering: 'free',
+    portState: 'standby',
     tolerated: LUN_BITS,
     run: (unit, task) => endingInConflict(task, () => unit.reservations.releaseUnit(task.nexus)),
   });

@@ -20,9 +20,6 @@ const ISCSI = 5;
 /** What a CSCD descriptor E4h holds (SPC-4 6.4.5.2); sg_xcopy and libiscsi take no longer designator. */
 const LONGEST = 20;
 
-/** The one target port group that all ports belong to. */
-export const TARGET_PORT_GROUP_ID = 1;
-
 const u32 = (value: number): Buffer => {
   const out = Buffer.alloc(4);
   out.writeUInt32BE(value);
@@ -50,7 +47,7 @@ export const deviceIdentification: VpdPage = {
     designator(LOGICAL_UNIT, UTF8, VENDOR_SPECIFIC, Buffer.from(identity.name.slice(0, LONGEST)));
     designator(LOGICAL_UNIT, ASCII, T10_VENDOR_ID, Buffer.from(vendorId, 'latin1'));
     designator(TARGET_PORT, BINARY, RELATIVE_TARGET_PORT, u32(task.nexus.relativePort));
-    designator(TARGET_PORT, BINARY, TARGET_PORT_GROUP, u32(TARGET_PORT_GROUP_ID));
+    designator(TARGET_PORT, BINARY, TARGET_PORT_GROUP, u32(unit.portGroups.groupOf(task.nexus.relativePort)));
     designator(LOGICAL_UNIT, BINARY, NAA, identity.naa);
     return out.done();
   },
