@@ -62,7 +62,7 @@ async function main(): Promise<number> {
     await ground.stop();
   }
   const bad = verdicts.filter(({ outcome }) => outcome === 'failed' || outcome === 'hung');
-  const counted = bad.filter(({ name }) => excepted(name) === undefined);
+  const counted = bad.filter(({ name, why }) => excepted(name, why) === undefined);
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ families: tally(verdicts), verdicts })}\n`);
   } else {
@@ -72,8 +72,8 @@ async function main(): Promise<number> {
       [name.padEnd(width), ...cells.map(cell => String(cell).padStart(8))].join(''),
     );
     process.stdout.write(`\n${lines.join('\n')}\n\n`);
-    for (const { name } of bad) {
-      const exception = excepted(name);
+    for (const { name, why } of bad) {
+      const exception = excepted(name, why);
       if (exception !== undefined) {
         process.stdout.write(`exception: ${name} (${exception.clause}): ${exception.why}\n`);
       }
