@@ -10,7 +10,7 @@ import { CHUNK_BYTES, COMMANDS_AHEAD, LEAST_HOLE_BYTES } from './limits.ts';
 import { CopyAbort, CopyCode, type CopyPointer } from './sense.ts';
 import { isZeros } from './zeros.ts';
 
-/** READ(16), WRITE(16), WRITE SAME(16) (SBC-3 5.15, 5.35, 5.44). */
+/** READ(16), WRITE(16), WRITE SAME(16) (SBC-3 5.13, 5.35, 5.44). */
 const transferCdb = layout(16, {
   opcode: u8(0),
   noData: bit(1, 0),
@@ -19,7 +19,7 @@ const transferCdb = layout(16, {
   blocks: u32(10),
 });
 const WRITE_SAME = 0x93;
-/** READ CAPACITY(16) (SBC-3 5.21). */
+/** READ CAPACITY(16) (SBC-3 5.16). */
 const capacityCdb = layout(16, { opcode: u8(0), action: bits(1, 0, 5), allocationLength: u32(10) });
 const capacityData = layout(32, {
   lastLba: u64(0),

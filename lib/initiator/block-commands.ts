@@ -4,7 +4,7 @@ import { cdbOf, type Unit } from './unit.ts';
 const READ_BYTES = 1024 * 1024;
 const READS_AHEAD = 4;
 
-/** READ(16), SBC-3 5.15. */
+/** READ(16), SBC-3 5.13. */
 export async function readBlocks(
   unit: Unit,
   lba: number,
@@ -17,7 +17,7 @@ export async function readBlocks(
   return unit.read('READ(16)', cdb, blocks * blockSize);
 }
 
-/** WRITE(16), SBC-3 5.37. */
+/** WRITE(16), SBC-3 5.35. */
 export async function writeBlocks(
   unit: Unit,
   lba: number,
