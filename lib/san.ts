@@ -246,11 +246,7 @@ async function serve(
   };
 }
 
-const iscsiTarget = ({ device, resolved }: Served): IscsiTarget => ({
-  device,
-  ...(resolved.chap === undefined ? {} : { chap: resolved.chap }),
-  ...(resolved.initiators === undefined ? {} : { initiators: resolved.initiators }),
-});
+const iscsiTarget = ({ device, resolved }: Served): IscsiTarget => ({ device, rules: resolved.access });
 
 /** What a port that cannot be had is called. */
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {

@@ -20,9 +20,30 @@ export interface TargetOptions {
   iqn?: string;
   disks?: DiskOptions[];
   tapes?: TapeOptions[];
+  /** What every initiator must know; with `access`, those whose rule says nothing else. */
   chap?: ChapOptions;
   /** Names of the initiators that may log in, `*` standing for any characters. Default: all. */
   initiators?: string[];
+  /** Rules of who may log in and what they see; the first one that fits an initiator holds. Default: all see all. */
+  access?: AccessOptions[];
+}
+
+/** A rule of access. It fits an initiator by its name, and by what it proves with CHAP where the rule asks for that. */
+export interface AccessOptions {
+  /** Names of initiators, `*` standing for any characters. Default: all. */
+  initiators?: string[];
+  /** What they must know. */
+  chap?: ChapOptions;
+  /** The same by the name of a user whose `chap` stands in another rule or at the target. */
+  user?: string;
+  /** What they see: unit names from LUN 0 on, or by LUN. Default: every unit at its own LUN. */
+  luns?: (string | MappedUnit)[] | Record<number, string | MappedUnit>;
+}
+
+export interface MappedUnit {
+  name: string;
+  /** They may not write it. */
+  ro?: boolean;
 }
 
 export interface DiskOptions {
@@ -85,8 +106,22 @@ export interface ResolvedTarget {
   readonly iqn: string;
   /** By LUN, ascending. */
   readonly units: readonly ResolvedUnit[];
-  readonly chap: ChapOptions | undefined;
-  readonly initiators: readonly string[] | undefined;
+  /** At least one; the first that fits holds. */
+  readonly access: readonly ResolvedRule[];
+}
+
+export interface ResolvedRule {
+  /** Absent: all initiators. */
+  readonly initiators?: readonly string[];
+  /** Absent: nothing is asked of them. */
+  readonly chap?: ChapOptions;
+  /** Absent: every unit at its own LUN. */
+  readonly luns?: ReadonlyMap<number, ResolvedMapping>;
+}
+
+export interface ResolvedMapping {
+  readonly name: string;
+  readonly readOnly: boolean;
 }
 
 export interface ResolvedUnit {

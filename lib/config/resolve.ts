@@ -1,9 +1,9 @@
 import { MAX_LUN } from '../scsi-cmds/lun.ts';
 import { formatSize, parseSize, SIZE_FORMS } from '../sizes.ts';
+import { resolveAccess, resolveChap } from './access.ts';
 import { ConfigError, type ConfigPath } from './config-error.ts';
 import { DEFAULT_IQN, parseIscsiName } from '../iscsi-name.ts';
 import type {
-  ChapOptions,
   DiskOptions,
   Endpoint,
   ResolvedSan,
@@ -144,8 +144,7 @@ function resolveTarget(
   return {
     iqn,
     units: units.sort((a, b) => a.lun - b.lun),
-    chap: options.chap === undefined ? undefined : resolveChap(options.chap, [...path, 'chap']),
-    initiators: options.initiators?.map(name => name.normalize('NFKC').toLowerCase()),
+    access: resolveAccess(options, units, path),
   };
 }
 
@@ -242,15 +241,4 @@ function bytesOf(size: string | number, path: ConfigPath): number {
   if (bytes === undefined) throw new ConfigError(path, `${JSON.stringify(size)} is not ${SIZE_FORMS}`);
   if (bytes === 0) throw new ConfigError(path, `must be more than ${formatSize(0)}`);
   return bytes;
-}
-
-/** RFC 7143 12.1.3: the two directions have different secrets. */
-function resolveChap(chap: ChapOptions, path: ConfigPath): ChapOptions {
-  if (chap.mutual !== undefined && chap.mutual.secret === chap.secret) {
-    throw new ConfigError(
-      [...path, 'mutual', 'secret'],
-      'must differ from the secret of the other direction',
-    );
-  }
-  return chap;
 }

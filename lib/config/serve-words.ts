@@ -57,15 +57,17 @@ interface Host {
   readonly target: TargetOptions;
 }
 
-const isTarget = ({ iqn, disks, tapes, chap, initiators }: TargetOptions): boolean =>
-  [iqn, disks, tapes, chap, initiators].some(value => value !== undefined);
+const isTarget = ({ iqn, disks, tapes, chap, initiators, access }: TargetOptions): boolean =>
+  [iqn, disks, tapes, chap, initiators, access].some(value => value !== undefined);
 
 /** The target of the file that the words join, or the place of a new one. */
 function hostOf(file: SanOptions, named: string | undefined): Host {
   const targets = file.targets ?? [];
-  const { iqn, disks, tapes, chap, initiators } = file;
+  const { iqn, disks, tapes, chap, initiators, access } = file;
   const top: TargetOptions = Object.fromEntries(
-    Object.entries({ iqn, disks, tapes, chap, initiators }).filter(([, value]) => value !== undefined),
+    Object.entries({ iqn, disks, tapes, chap, initiators, access }).filter(
+      ([, value]) => value !== undefined,
+    ),
   );
   const hosts: Host[] = targets.map((target, i) => ({ path: ['targets', i], target }));
   if (isTarget(file) || targets.length === 0) hosts.unshift({ path: [], target: top });
@@ -86,7 +88,8 @@ const put = (base: SanOptions, [top, index]: ConfigPath, target: TargetOptions):
 function nextLun(target: TargetOptions): number {
   const count = (target.disks?.length ?? 0) + (target.tapes?.length ?? 0);
   if (count === 0) return 0;
-  const [resolved] = resolveOptions({ ...target }).targets;
+  const { disks, tapes } = target;
+  const [resolved] = resolveOptions({ ...(disks && { disks }), ...(tapes && { tapes }) }).targets;
   return resolved!.units.at(-1)!.lun + 1;
 }
 

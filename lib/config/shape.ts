@@ -73,12 +73,28 @@ const tape = keys(
 );
 const credentials = { user: text, secret: text };
 const chap = keys('CHAP', { ...credentials, mutual: v.optional(keys('mutual CHAP', credentials)) });
+const mapped = v.union(
+  [text, v.strictObject({ name: text, ro: v.optional(flag) })],
+  wants('the name of a unit, or a group of its name and ro'),
+);
+const access = keys('a rule of access', {
+  initiators: v.optional(list(text)),
+  chap: v.optional(chap),
+  user: v.optional(text),
+  luns: v.optional(
+    v.union(
+      [v.array(mapped), v.record(v.string(), mapped)],
+      wants('a list of unit names, or a group of them by LUN'),
+    ),
+  ),
+});
 const target = {
   iqn: v.optional(text),
   disks: v.optional(list(disk)),
   tapes: v.optional(list(tape)),
   chap: v.optional(chap),
   initiators: v.optional(list(text)),
+  access: v.optional(list(access)),
 };
 const san = keys(CONFIGURATION, {
   ...target,

@@ -7,7 +7,11 @@ const SHORTEST_SECRET_BYTES = 12;
 /** One line for all of them: a short secret works, and initiators insist on some that are in use. */
 export function warnOfShortSecrets({ targets, discoveryChap }: ResolvedSan, log: Log): void {
   const short = [
-    ...targets.flatMap(({ iqn, chap }) => shortOnes(`${iqn} chap`, chap)),
+    ...targets.flatMap(({ iqn, access }) =>
+      [...new Set(access.map(({ chap }) => chap))].flatMap((chap, i) =>
+        shortOnes(`${iqn} chap${i === 0 ? '' : ` of ${chap?.user}`}`, chap),
+      ),
+    ),
     ...shortOnes('discoveryChap', discoveryChap),
   ];
   if (short.length === 0) return;

@@ -1,3 +1,4 @@
+import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
@@ -42,6 +43,7 @@ export class Initiator implements Carrier {
   readonly #nexus: Nexus;
   /** By LUN, blocks that GET LBA STATUS has once told as mapped: holes.ts. */
   readonly mappedRuns = new Map<number, Run>();
+  readonly #units = new Map<number, LogicalUnit>();
   #stopped = false;
   #tag = 0;
 
@@ -95,7 +97,17 @@ export class Initiator implements Carrier {
     errand.expectedOut = out.length;
     errand.out = out;
     errand.done = done;
-    this.device.submit(errand);
+    this.#submit(errand);
+  }
+
+  /** A LUN that has become another unit's since the copy first came to it is not written to: there is nothing for it. */
+  #submit(errand: Errand): void {
+    let unit = this.#units.get(errand.lun);
+    if (unit === undefined) {
+      unit = this.device.unit(this.#nexus, errand.lun);
+      this.#units.set(errand.lun, unit);
+    }
+    this.device.submitTo(unit, errand);
   }
 
   pull(task: Task): void {
@@ -120,6 +132,6 @@ export class Initiator implements Carrier {
       return;
     }
     errand.release();
-    this.device.submit(errand);
+    this.#submit(errand);
   }
 }

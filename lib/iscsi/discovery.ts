@@ -1,6 +1,6 @@
+import { rulesFor } from './access.ts';
 import type { Connection, Endpoint } from './connection.ts';
 import type { Pair } from './login/text.ts';
-import { matchesAny } from '../iscsi-name.ts';
 
 /** SendTargets (RFC 7143 appendix C). */
 
@@ -38,8 +38,7 @@ export function sendTargets(connection: Connection, value: string): Pair[] {
     const { name } = target.device;
     if (value !== 'All' && name !== wanted) continue;
     if (own !== undefined && name !== own) continue;
-    if (target.initiators !== undefined && !matchesAny(target.initiators, session.nexus.initiatorName))
-      continue;
+    if (rulesFor(target, session.nexus.initiatorName).length === 0) continue;
     pairs.push({ key: 'TargetName', value: name });
     for (const address of addresses(connection)) {
       pairs.push({ key: 'TargetAddress', value: `${address},${connection.node.portalGroupTag}` });

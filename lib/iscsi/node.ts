@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../log.ts';
 import { normalName } from '../iscsi-name.ts';
+import { LunView } from '../scsi-cmds/lun-view.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import { type AccessRule, NO_LUNS, admitted, ruleFor } from './access.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS, STUCK_MS } from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
@@ -18,10 +20,8 @@ import { Session } from './session.ts';
 export interface IscsiTarget {
   readonly device: TargetDevice;
   readonly alias?: string;
-  /** Asked of every initiator when there; of several, CHAP_N says which one. */
-  readonly chap?: ChapCredentials | readonly ChapCredentials[];
-  /** Patterns of initiator names that may log in; absent: all. */
-  readonly initiators?: readonly string[];
+  /** The first one that fits holds for an initiator; none fits: it does not come in. Absent: all come in and see all. */
+  rules?: readonly AccessRule[];
 }
 
 export interface IscsiNodeOptions {
@@ -103,6 +103,8 @@ export class IscsiNode {
       initiatorName: login.initiatorName,
       isid,
       relativePort: this.portalGroupTag,
+      ...(login.user === undefined ? {} : { user: login.user }),
+      view: new LunView(),
     };
     if (device !== undefined) {
       for (let old = this.#byNexus.get(nexus.id); old !== undefined; old = this.#byNexus.get(nexus.id)) {
@@ -110,10 +112,24 @@ export class IscsiNode {
       }
     }
     if (this.#stopped) throw new LoginFailure(LoginStatus.SERVICE_UNAVAILABLE, 'stopping');
+    // By the rules of this moment: they may have changed since the login began.
+    if (device !== undefined) nexus.view.map = admitted(login).luns;
     const session = new Session(this.#newTsih(), login.parameters, nexus, device, firstCmdSN, this.#budget);
     this.#sessions.set(session.tsih, session);
     if (device !== undefined) this.#byNexus.set(nexus.id, session);
     return session;
+  }
+
+  /**
+   * Other rules for a target: logins from now on go by them, and sessions see at once what they would see if they logged
+   * in now; that is nothing for those that would not come in.
+   */
+  setRules(target: IscsiTarget, rules: readonly AccessRule[]): void {
+    target.rules = rules;
+    for (const nexus of target.device.nexuses) {
+      const rule = ruleFor(target, nexus.initiatorName, nexus.user);
+      target.device.remap(nexus, rule === undefined ? NO_LUNS : rule.luns);
+    }
   }
 
   /** Session reinstatement (RFC 7143 6.3.5): the old one ends first. */

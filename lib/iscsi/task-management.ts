@@ -14,23 +14,17 @@ import {
 type Answer = (response: number) => void;
 type Function = (connection: Connection, header: Buffer, answer: Answer) => void;
 
-/** The unit that the LUN field names, or undefined. */
-function unitOf(connection: Connection, header: Buffer): LogicalUnit | undefined {
-  const lun = decodeLun(header, 8);
-  const session = connection.session!;
-  if (lun === undefined || !session.device!.exists(session.nexus, lun)) return undefined;
-  return session.device!.unit(session.nexus, lun);
-}
-
+/** On the unit that the LUN field names to this nexus. */
 const onUnit =
-  (act: (connection: Connection, unit: LogicalUnit, done: () => void) => void): Function =>
+  (act: (connection: Connection, unit: LogicalUnit, lun: number, done: () => void) => void): Function =>
   (connection, header, answer) => {
-    const unit = unitOf(connection, header);
-    if (unit === undefined) {
+    const lun = decodeLun(header, 8);
+    const { device, nexus } = connection.session!;
+    if (lun === undefined || !device!.exists(nexus, lun)) {
       answer(TaskFunctionResponse.NO_SUCH_LUN);
       return;
     }
-    act(connection, unit, () => answer(TaskFunctionResponse.COMPLETE));
+    act(connection, device!.unit(nexus, lun), lun, () => answer(TaskFunctionResponse.COMPLETE));
   };
 
 const abortTask: Function = (connection, header, answer) => {
@@ -52,12 +46,18 @@ const abortTask: Function = (connection, header, answer) => {
 const resetTarget =
   (cold: boolean): Function =>
   (connection, _header, answer) => {
-    const units = connection.session!.device!.units.map(([, unit]) => unit);
+    const { device, nexus } = connection.session!;
+    const units = device!.visible(nexus).map(([, unit]) => unit);
+    // Sessions that use what this one does not see are not its to end (RFC 7143 11.5.1, 11.6.1).
+    if (cold && units.length < device!.units.length) {
+      answer(TaskFunctionResponse.NOT_AUTHORIZED);
+      return;
+    }
     let left = units.length;
     const done = (): void => {
       if (--left > 0) return;
       answer(TaskFunctionResponse.COMPLETE);
-      if (cold) connection.node.dropTarget(connection.session!.device!); // RFC 7143 11.5.1: every session ends
+      if (cold) connection.node.dropTarget(device!); // RFC 7143 11.5.1: every session ends
     };
     if (units.length === 0) {
       left = 1;
@@ -70,9 +70,9 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [TaskFunction.ABORT_TASK, abortTask],
   [
     TaskFunction.ABORT_TASK_SET,
-    onUnit((connection, unit, done) => {
+    onUnit((connection, unit, lun, done) => {
       const { nexus } = connection.session!;
-      connection.session!.dropHeld(unit.lun);
+      connection.session!.dropHeld(lun);
       unit.abort(task => task.nexus === nexus, done);
     }),
   ],
@@ -80,15 +80,15 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [TaskFunction.CLEAR_ACA, (_connection, _header, answer) => answer(TaskFunctionResponse.NOT_SUPPORTED)],
   [
     TaskFunction.CLEAR_TASK_SET,
-    onUnit((connection, unit, done) => {
-      connection.session!.dropHeld(unit.lun);
+    onUnit((connection, unit, lun, done) => {
+      connection.session!.dropHeld(lun);
       unit.clearTaskSet(connection.session!.nexus, done);
     }),
   ],
   [
     TaskFunction.LOGICAL_UNIT_RESET,
-    onUnit((connection, unit, done) => {
-      connection.session!.dropHeld(unit.lun);
+    onUnit((connection, unit, lun, done) => {
+      connection.session!.dropHeld(lun);
       unit.reset(done, connection.session!.nexus);
     }),
   ],

@@ -1,7 +1,9 @@
-import { reservedBit } from '../bytes/layout.ts';
+import { bytes } from '../bytes/fields.ts';
+import { layout, reservedBit } from '../bytes/layout.ts';
+import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { type Log, silent } from '../log.ts';
 import type { UnitState } from '../state/unit-state.ts';
-import { type Command, CommandTable } from './command.ts';
+import { type Command, command, CommandTable } from './command.ts';
 import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
 import { senseOf } from './medium-sense.ts';
@@ -16,6 +18,7 @@ import {
   invalidOpcode,
   type SenseFacts,
   SenseKey,
+  unitNotSupported,
   writeProtected,
 } from './sense.ts';
 import type { VpdPage } from './spc/vpd.ts';
@@ -25,7 +28,7 @@ import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
 import { TargetPortGroups } from './target-port-groups.ts';
 import { Tallies } from './tally.ts';
-import { Attribute, type Task } from './task.ts';
+import { Attribute, type Carrier, Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
 import { Attention, UnitAttentions } from './unit-attention.ts';
 
@@ -38,6 +41,18 @@ export interface BackgroundWork {
   /** `done` when it has stopped. */
   stop(done: () => void): void;
 }
+/** Carries what is no command of an initiator. */
+const NOBODY: Carrier = { pull: () => undefined, ended: () => undefined };
+
+/** A turn at the medium that is no command: in no table. */
+const turnAlone = command<LogicalUnit>({
+  name: 'a change of the unit',
+  opcode: 0,
+  cdb: layout(16, { cdb: bytes(0, 16) }),
+  access: 'always',
+  ordering: 'exclusive',
+  run: () => undefined,
+});
 
 /**
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
@@ -71,12 +86,14 @@ export abstract class LogicalUnit {
   readonly background = new Set<BackgroundWork>();
   /** Set when the unit is put into a device. */
   device: TargetDevice | undefined;
+  /** By which the device knows it; what a nexus calls it is in the task. */
   lun = -1;
 
   readonly #set = new TaskSet(task => this.#proceed(task));
   /** In no order; each task knows its place, so that it leaves without a search. */
   readonly #tasks: Task[] = [];
   #drained: (() => void)[] = [];
+  #retired = false;
 
   constructor(identity: Identity, log: Log = silent, state?: UnitState) {
     this.identity = identity;
@@ -113,6 +130,7 @@ export abstract class LogicalUnit {
   }
 
   #admit(task: Task): void {
+    if (this.#retired) throw unitNotSupported(); // whoever still knows it: a copy whose nexus has gone
     const row = this.commands.find(task.cdb);
     const known = typeof row === 'object' ? row : undefined;
     if (this.deferred.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
@@ -133,7 +151,7 @@ export abstract class LogicalUnit {
     this.#requireReservedZero(known, task.cdb);
     if (this.portGroups.restricted) this.portGroups.require(known, task.nexus.relativePort);
     if (known.medium === true) this.requireMedium();
-    if (known.writes === true && this.writeProtected) throw writeProtected();
+    if (known.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
     task.command = known;
     const turn = this.#set.enter(task);
     if (known.dataOut === undefined) {
@@ -177,11 +195,79 @@ export abstract class LogicalUnit {
   #run(task: Task): void {
     task.phase = 'running';
     try {
+      if (task.recheck) this.#recheck(task);
       const later = task.command!.run(this as never, task);
       if (later instanceof Promise) later.catch((error: unknown) => this.fail(task, error));
     } catch (error) {
       this.fail(task, error);
     }
+  }
+
+  /**
+   * Tasks that wait are looked at again when they have their turn: the size, the write protection or the unit itself is
+   * not what it was when they were admitted.
+   */
+  protected recheckWaiting(): void {
+    for (const task of this.#tasks) if (task.phase === 'waiting') task.recheck = true;
+  }
+
+  #recheck(task: Task): void {
+    task.recheck = false;
+    if (this.#retired) throw unitNotSupported();
+    const row = task.command!;
+    if (row.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
+    row.dataOut?.(this as never, task);
+  }
+
+  /** Runs `work` while no task is at the medium: those under way end first, those that come wait behind it. */
+  alone<T>(work: () => MaybePromise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const task = new Task(NOBODY);
+      task.unit = this;
+      task.hasData = true;
+      task.command = {
+        ...turnAlone,
+        run: async () => {
+          try {
+            resolve(await work());
+          } catch (error) {
+            reject(error);
+          }
+          this.#set.leave(task);
+          this.resume();
+        },
+      };
+      if (this.#set.enter(task)) this.#run(task);
+    });
+  }
+
+  /**
+   * The unit is gone from its device: tasks that wait end with LOGICAL UNIT NOT SUPPORTED when they have their turn, what
+   * is at the medium is let end for `graceMs` and then answered with TASK ABORTED. Resolves when none is left; nothing is
+   * submitted any more.
+   */
+  async retire(graceMs: number): Promise<void> {
+    this.#retired = true;
+    this.recheckWaiting();
+    const stopped = new Promise<void>(resolve => {
+      this.stopBackground(() => true, resolve);
+    });
+    const drained = new Promise<void>(resolve => {
+      const check = (): void => {
+        if (this.#tasks.length > 0) this.#drained.push(check);
+        else resolve();
+      };
+      check();
+    });
+    const late = setTimeout(() => {
+      this.abort(
+        () => true,
+        () => undefined,
+      );
+      for (const task of this.#tasks) task.tellsAborted = true;
+    }, graceMs);
+    await Promise.all([drained, stopped]);
+    clearTimeout(late);
   }
 
   /** Ends the task with what the error means as sense. */
@@ -299,7 +385,7 @@ export abstract class LogicalUnit {
   /** Establishes a unit attention for every nexus, or for all but one. */
   attention(code: number, except?: Nexus): void {
     for (const nexus of this.device?.nexuses ?? []) {
-      if (nexus !== except) this.attentions.establish(nexus.id, code);
+      if (nexus !== except && this.device!.sees(nexus, this)) this.attentions.establish(nexus.id, code);
     }
   }
 

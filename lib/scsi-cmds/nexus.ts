@@ -1,3 +1,5 @@
+import type { LunView } from './lun-view.ts';
+
 /** An I_T nexus: one initiator port logged in to one target port (SAM-5 4.6, RFC 7143 4.4.1). */
 export interface Nexus {
   /** Unique while it lives and the same when the same ports meet again: names both ports. */
@@ -8,6 +10,10 @@ export interface Nexus {
   readonly isid: string;
   /** RELATIVE TARGET PORT IDENTIFIER of the port it came in by. */
   readonly relativePort: number;
+  /** Name that the initiator has proved with CHAP. */
+  readonly user?: string;
+  /** What it addresses; absent: every unit of the device at its own LUN. */
+  readonly view?: LunView;
   /**
    * Set on the copy manager's copy of a nexus: the id and with it the rights of the nexus that asked for the copy, but
    * none of its unit attentions, which are for the initiator to meet.

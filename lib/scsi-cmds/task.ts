@@ -45,6 +45,9 @@ export class Task {
   /** Bytes that the initiator is ready to send. */
   expectedOut = 0;
 
+  /** It came by a view that may not write. */
+  readOnly = false;
+
   // What the unit made of it.
   unit: LogicalUnit | undefined;
   command: Command<never> | undefined;
@@ -67,6 +70,8 @@ export class Task {
   phase: 'idle' | 'waiting' | 'running' | 'ended' = 'idle';
   hasTurn = false;
   hasData = false;
+  /** Something that admission looked at has changed since: it is looked at again before `run`. */
+  recheck = false;
   /** Index among the unit's tasks. */
   place = 0;
 
@@ -143,5 +148,7 @@ export class Task {
     this.phase = 'idle';
     this.hasTurn = false;
     this.hasData = false;
+    this.readOnly = false;
+    this.recheck = false;
   }
 }

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** What of another room's files may be imported, where it is not the whole room. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   // Any transport, any logical unit: iscsi sees the Task side and no command set.
-  'iscsi→scsi-cmds': /^(task|nexus|lun|sense|status|target-device|logical-unit|unit-attention)\.ts$/,
+  'iscsi→scsi-cmds': /^(task|nexus|lun|lun-view|sense|status|target-device|logical-unit|unit-attention)\.ts$/,
   // The client mirrors the target: the same layouts and the same table of keys.
   'initiator→iscsi': /^(pdu\/.*|login\/(keys|text|chap)\.ts)$/,
   // What a unit keeps, never where.

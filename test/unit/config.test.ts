@@ -194,8 +194,7 @@ void t.test('resolved options', t => {
       targets: [
         {
           iqn: 'iqn.2026-01.io.sanlet:san',
-          chap: undefined,
-          initiators: undefined,
+          access: [{}],
           units: [
             {
               lun: 0,
@@ -262,7 +261,7 @@ void t.test('resolved options', t => {
     ],
     'given LUNs stand, the others get the lowest free ones, disks first',
   );
-  t.strictSame(full.targets[0]!.initiators, ['iqn.1993-08.org.debian:*']);
+  t.strictSame(full.targets[0]!.access[0]!.initiators, ['iqn.1993-08.org.debian:*']);
   t.equal(full.targets.length, 2);
   const two = resolveOptions({
     disks: [{ name: 'd', path: '/x', ro: true }],

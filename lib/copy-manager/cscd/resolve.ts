@@ -51,7 +51,8 @@ export class Resolver {
     const cscd = this.#cscds[id];
     const pointer: CopyPointer = cscd === undefined ? inSegment : { in: 'list', byte: cscd.offset };
     const located = id === OWN_UNIT ? this.#own : cscd && (await this.#locate(id, cscd));
-    if (located === undefined) throw new CopyAbort(CopyCode.UNREACHABLE, pointer);
+    if (located === undefined || !this.#addressable(located))
+      throw new CopyAbort(CopyCode.UNREACHABLE, pointer);
     const { lun, unit } = located;
     if (cscd !== undefined && cscd.deviceType !== unit.deviceType) {
       throw new CopyAbort(CopyCode.INCORRECT_DEVICE_TYPE, pointer);

@@ -28,23 +28,27 @@ const denied = (why: string): LoginFailure => new LoginFailure(LoginStatus.AUTHE
 const allows = ({ digests }: ChapCredentials, { name }: ChapDigest): boolean =>
   digests === undefined || digests.includes(name);
 
-/** The security stage (RFC 7143 12.1): AuthMethod, then CHAP in three steps where it is asked for. */
+/**
+ * The security stage (RFC 7143 12.1): AuthMethod, then CHAP in three steps where it is asked for. Who proves to be one of
+ * `credentials` comes in; with `open` also who proves nothing.
+ */
 export class Authentication {
   readonly #credentials: readonly ChapCredentials[];
+  readonly #open: boolean;
   readonly #sent: SentChallenges;
   #step: 'method' | 'algorithm' | 'response' | 'done' = 'method';
   #challenge: Challenge | undefined;
   #user: string | undefined;
 
-  /** No credentials: nobody has to prove anything. */
-  constructor(credentials: readonly ChapCredentials[], sent: SentChallenges) {
+  constructor(credentials: readonly ChapCredentials[], open: boolean, sent: SentChallenges) {
     this.#credentials = credentials;
+    this.#open = open;
     this.#sent = sent;
   }
 
   /** Nothing more is asked of the initiator. */
   get passed(): boolean {
-    return this.#step === 'done' || this.#credentials.length === 0;
+    return this.#step === 'done' || (this.#step === 'method' && this.#open);
   }
 
   /** CHAP_N of an initiator that has proved itself. */
@@ -71,15 +75,19 @@ export class Authentication {
     const offered = keys.get('AuthMethod')?.split(',');
     if (keys.size > (offered === undefined ? 0 : 1)) throw denied('CHAP keys before AuthMethod');
     if (offered === undefined) return [];
-    if (this.#credentials.length === 0) {
-      if (!offered.includes('None'))
-        throw denied('the initiator wants to authenticate, the target has no secret');
-      this.#step = 'done';
-      return [{ key: 'AuthMethod', value: 'None' }];
+    // RFC 7143 6.2: the first one of the initiator's list that we can do.
+    const method = offered.find(each =>
+      each === 'CHAP' ? this.#credentials.length > 0 : each === 'None' && this.#open,
+    );
+    if (method === undefined) {
+      throw denied(
+        this.#open
+          ? 'the initiator wants to authenticate, the target has no secret'
+          : 'the target wants CHAP, the initiator does not offer it',
+      );
     }
-    if (!offered.includes('CHAP')) throw denied('the target wants CHAP, the initiator does not offer it');
-    this.#step = 'algorithm';
-    return [{ key: 'AuthMethod', value: 'CHAP' }];
+    this.#step = method === 'CHAP' ? 'algorithm' : 'done';
+    return [{ key: 'AuthMethod', value: method }];
   }
 
   #algorithm(keys: ReadonlyMap<string, string>): Pair[] {

@@ -1,4 +1,5 @@
-import { matchesAny, peerName } from '../../iscsi-name.ts';
+import { peerName } from '../../iscsi-name.ts';
+import { type AccessRule, rulesFor } from '../access.ts';
 import type { IscsiNode, IscsiTarget } from '../node.ts';
 import {
   BURST_BYTES,
@@ -198,18 +199,20 @@ export class Login {
     this.discovery = type === 'Discovery';
     const name = single(pairs, 'TargetName');
     if (this.discovery) {
-      this.#authentication = this.#authenticate(this.#node.discoveryChap);
+      const { discoveryChap } = this.#node;
+      this.#authentication = this.#authenticate([{ ...(discoveryChap && { chap: discoveryChap }) }]);
       return;
     }
     if (name === undefined) throw new LoginFailure(LoginStatus.MISSING_PARAMETER, 'TargetName is missing');
     const target = this.#node.find(name);
     if (target === undefined)
       throw new LoginFailure(LoginStatus.NOT_FOUND, `no target ${name.slice(0, 223)}`);
-    if (target.initiators !== undefined && !matchesAny(target.initiators, this.initiatorName)) {
-      throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'initiator is not on the list');
+    const rules = rulesFor(target, this.initiatorName);
+    if (rules.length === 0) {
+      throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'no rule of access fits the initiator');
     }
     this.target = target;
-    this.#authentication = this.#authenticate(target.chap);
+    this.#authentication = this.#authenticate(rules);
   }
 
   /** RFC 7143 13.9: the first reply after TargetName carries the tag. */
@@ -220,9 +223,10 @@ export class Login {
     if (this.target.alias !== undefined) answers.push({ key: 'TargetAlias', value: this.target.alias });
   }
 
-  #authenticate(chap: IscsiTarget['chap']): Authentication {
-    const credentials = chap === undefined ? [] : 'user' in chap ? [chap] : chap;
-    return new Authentication(credentials, this.#node.sentChallenges);
+  /** By one of these rules it comes in. */
+  #authenticate(rules: readonly AccessRule[]): Authentication {
+    const credentials = rules.flatMap(({ chap }) => chap ?? []);
+    return new Authentication(credentials, credentials.length < rules.length, this.#node.sentChallenges);
   }
 
   /** CHAP_N of an initiator that has proved itself. */

@@ -47,6 +47,11 @@ function parameters(
   };
 }
 
+/** WP, where it is in both command sets (SBC-3 6.5.1, SSC-4 8.3.1): set also for a view that may not write. */
+const WRITE_PROTECTED = 0x80;
+const deviceSpecific = (unit: LogicalUnit, task: Task): number =>
+  unit.modePages.header.deviceSpecific() | (task.readOnly ? WRITE_PROTECTED : 0);
+
 /** SPC-4 6.13, header of table 384. */
 export const modeSense6 = command<LogicalUnit>({
   name: 'MODE SENSE(6)',
@@ -60,7 +65,7 @@ export const modeSense6 = command<LogicalUnit>({
     const { descriptor, pages } = parameters(unit, task, false);
     const { header } = unit.modePages;
     const out = Buffer.concat([
-      Uint8Array.of(0, header.mediumType, header.deviceSpecific(), descriptor.length),
+      Uint8Array.of(0, header.mediumType, deviceSpecific(unit, task), descriptor.length),
       descriptor,
       ...pages,
     ]);
@@ -85,7 +90,7 @@ export const modeSense10 = command<LogicalUnit>({
     const { header } = unit.modePages;
     const longLba = long && descriptor.length > 0 ? 1 : 0;
     const out = Buffer.concat([
-      Uint8Array.of(0, 0, header.mediumType, header.deviceSpecific(), longLba, 0, 0, descriptor.length),
+      Uint8Array.of(0, 0, header.mediumType, deviceSpecific(unit, task), longLba, 0, 0, descriptor.length),
       descriptor,
       ...pages,
     ]);
