@@ -14,20 +14,20 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # The cloud kernel is a third of the size of the generic one and still has iSCSI, sd, sg, st and ch.
 packages=(
   linux-image-cloud-amd64
-  coreutils dash diffutils e2fsprogs grep iproute2 kmod mount sed tar util-linux
-  ddpt dmsetup lsscsi mt-st mtx open-iscsi sg3-utils
+  coreutils dash diffutils e2fsprogs fio grep iproute2 kmod mount sed tar util-linux xfsprogs
+  ddpt dmsetup lsscsi mt-st mtx open-iscsi sdparm sg3-utils
 )
 
 # What apt is told is installed already: packages that only serve an installation, and there is none.
 stand_ins=(
-  adduser debconf dpkg init-system-helpers initramfs-tools linux-base passwd perl-base systemd udev
+  adduser debconf dpkg init-system-helpers initramfs-tools linux-base passwd perl-base python3 systemd udev
 )
 
 # Modules that the guest loads; what they depend on comes along. What is built in is skipped.
 modules=(
   qemu_fw_cfg virtio_pci virtio_net
   iscsi_tcp sd_mod sg st ch
-  ext4 dm-multipath dm-service-time
+  ext4 xfs dm-multipath dm-service-time
 )
 
 fail() {

@@ -1,8 +1,7 @@
-/** The kernel's own initiator, in a QEMU guest, against `sanlet serve`. Every line of a job is an assertion. */
+/** The kernel's own initiator, in a QEMU guest, against sanlet. Every line of a job is an assertion. */
 import t, { type Test } from 'tap';
-import { freePort } from '../../bench/program.ts';
-import { bootGuest, HOST_IN_GUEST, type JobResult, prepareGuest } from './guest.ts';
-import { startTarget } from './target.ts';
+import { bootGuest, type JobResult, prepareGuest } from './guest.ts';
+import { openLab } from './lab.ts';
 
 /** In this order, but any one can run alone. */
 const JOBS = [
@@ -17,21 +16,14 @@ const JOBS = [
   'logout',
   'chap',
   'multipath',
+  'portals',
+  'restart',
 ];
 /** Some of them only: SANLET_GUEST_JOBS='tape tar'. */
 const jobs = process.env['SANLET_GUEST_JOBS']?.split(/\s+/) ?? JOBS;
 
 const BUILD_MS = 180_000;
-const RUN_MS = 240_000;
-const IQN = 'iqn.2026-01.io.sanlet:guest-test';
-const CHAP_IQN = 'iqn.2026-01.io.sanlet:guest-chap';
-const CHAP = {
-  user: 'guest',
-  secret: 'knows-the-guest',
-  mutual: { user: 'target', secret: 'knows-the-target' },
-};
-const DISK_MIB = 256;
-
+const RUN_MS = 600_000;
 t.setTimeout(BUILD_MS + RUN_MS + 30_000);
 
 const guest = await prepareGuest(BUILD_MS);
@@ -40,31 +32,11 @@ else if (process.env['CI'] === 'true') t.fail(guest.missing);
 else t.pass('not run', { skip: guest.missing });
 
 async function run(directory: string): Promise<void> {
-  // What is advertised must be known before the start.
-  const port = await freePort();
-  const config = {
-    targets: [{ iqn: CHAP_IQN, disks: [{ name: 'locked', memory: '16M' }], chap: CHAP }],
-  };
-  const target = await startTarget([
-    ...['--config', `${t.testdir({ 'san.json': JSON.stringify(config) })}/san.json`],
-    ...['--portal', `127.0.0.1:${port}`, '--advertise', `${HOST_IN_GUEST}:${port}`, '--target', IQN],
-    ...['--disk', `d0=memory,size=${DISK_MIB}M`, '--disk', `d1=memory,size=${DISK_MIB}M`],
-    ...['--tape', 't0=memory'],
-  ]);
+  const lab = await openLab(files => t.testdir(files));
   try {
+    const { portalPort, iqn, settings, orders } = lab;
     const { results, exitCode, lines, bootSeconds } = await bootGuest({
-      directory,
-      portalPort: port,
-      iqn: IQN,
-      jobs,
-      settings: {
-        DISK_BYTES: DISK_MIB * 1024 * 1024,
-        CHAP_IQN,
-        CHAP_USER: CHAP.user,
-        CHAP_SECRET: CHAP.secret,
-        CHAP_MUTUAL_USER: CHAP.mutual.user,
-        CHAP_MUTUAL_SECRET: CHAP.mutual.secret,
-      },
+      ...{ directory, portalPort, iqn, jobs, settings, orders },
       timeoutMs: RUN_MS,
     });
     t.equal(exitCode, 0, 'the guest ran to its end');
@@ -73,9 +45,9 @@ async function run(directory: string): Promise<void> {
       const result = results.find(result => result.job === job);
       await t.test(job, async t => report(t, result));
     }
-    if (!t.passing()) t.comment([...lines.slice(-60), target.log()].join('\n'));
+    if (!t.passing()) t.comment([...lines.slice(-60), lab.log()].join('\n'));
   } finally {
-    t.equal(await target.stop(), 0, 'the target stopped when told to');
+    t.strictSame(await lab.stop(), [0, 0], 'the targets stopped when told to');
   }
 }
 

@@ -30,6 +30,8 @@ export interface JobResult {
   seconds: number;
 }
 
+export type Order = (...words: string[]) => unknown;
+
 export interface GuestOptions {
   /** The guest, by `prepareGuest`. */
   readonly directory: string;
@@ -40,6 +42,8 @@ export interface GuestOptions {
   readonly jobs: readonly string[];
   /** What else the jobs want to know, as variables of their shell. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** What a job may `ask` for on this side, by its first word; what comes back is its answer, one line. */
+  readonly orders?: Readonly<Record<string, Order>>;
   /** Time for everything, and for one job. */
   readonly timeoutMs: number;
   readonly jobTimeoutMs?: number;
@@ -83,6 +87,11 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
   const take = (line: string): void => {
     lines.push(line);
     options.onLine?.(line);
+    const asked = /^@@ ask (.+)$/.exec(line);
+    if (asked !== null) {
+      void answer(options.orders ?? {}, asked[1]!.split(' ')).then(text => qemu.stdin.write(`${text}\n`));
+      return;
+    }
     const mark = /^@@ (begin|end) (\S+) ?(\d*)$/.exec(line);
     if (mark?.[1] === 'begin') {
       jobStarted = performance.now();
@@ -103,8 +112,8 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
     if (check) job.checks.push({ name: check[2] ?? '', ok: check[1] === undefined, detail: check[3] ?? '' });
   };
 
-  // stdin stays open: at its end QEMU would close the console, and the guest's next line would hang.
-  // And should this process be killed, QEMU goes with it.
+  // stdin brings the answers, and stays open: at its end QEMU would close the console, and the guest's next
+  // line would hang. And should this process be killed, QEMU goes with it.
   const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...qemuArguments(options)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -121,12 +130,26 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
   }
 }
 
+/** `ok` and the answer, or `no` and why not. */
+async function answer(
+  orders: Readonly<Record<string, Order>>,
+  [verb = '', ...words]: string[],
+): Promise<string> {
+  const order = Object.hasOwn(orders, verb) ? orders[verb] : undefined;
+  if (order === undefined) return `no such order: ${verb}`;
+  try {
+    return `ok ${String((await order(...words)) ?? '')}`.trimEnd();
+  } catch (error) {
+    return `no ${String(error).replaceAll('\n', ' ')}`;
+  }
+}
+
 function qemuArguments(options: GuestOptions): string[] {
   const settings: Record<string, string | number> = {
     PORTAL: `${HOST_IN_GUEST}:${options.portalPort}`,
     IQN: options.iqn,
     JOBS: options.jobs.join(' '),
-    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 60_000) / 1000),
+    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 120_000) / 1000),
     ...options.settings,
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);

@@ -30,12 +30,18 @@ ip link set eth0 up
 # Why a login failed is told here and nowhere else.
 iscsid --foreground >/run/iscsid.log 2>&1 &
 
+# What the test answers a job that asks comes in here, and need not go out again.
+stty -F /dev/ttyS0 -echo
+
 cd /run/jobs || exit
 echo "@@ up"
 for job in $JOBS; do
   echo "@@ begin $job"
   timeout --kill-after=5 "$JOB_SECONDS" sh -eu "$job.sh"
   echo "@@ end $job $?"
+  # What a job that broke off has left would be in the way of the others.
+  dmsetup remove_all --force
+  mountpoint -q /mnt && umount -l /mnt
 done
 echo "@@ what iscsid said"
 tail -n 20 /run/iscsid.log

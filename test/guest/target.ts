@@ -9,6 +9,8 @@ export interface Target {
   readonly ready: ReadyLine;
   /** SIGTERM; resolves to the exit code, null when it did not end by itself in time. */
   readonly stop: () => Promise<number | null>;
+  /** SIGKILL. */
+  readonly kill: () => Promise<void>;
   /** Its log so far. */
   readonly log: () => string;
 }
@@ -46,7 +48,12 @@ export async function startTarget(words: readonly string[]): Promise<Target> {
       once(createInterface({ input: child.stdout }), 'line', { signal }),
       once(child, 'exit', { signal }).then(() => []),
     ]);
-    return { ready: JSON.parse(String(line)) as ReadyLine, stop: () => stop(child), log: () => log };
+    return {
+      ready: JSON.parse(String(line)) as ReadyLine,
+      stop: () => stop(child),
+      kill: () => kill(child),
+      log: () => log,
+    };
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`sanlet serve was not ready: ${log}`, { cause: error });
@@ -62,4 +69,9 @@ async function stop(child: ChildProcess): Promise<number | null> {
     clearTimeout(late);
   }
   return child.exitCode;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  if (child.kill('SIGKILL')) await exit;
 }

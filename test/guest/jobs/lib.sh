@@ -54,10 +54,33 @@ equal() {
   fi
 }
 
-# The devices of our session in the order of their LUNs, as $disk0 $disk0_sg $disk1 $disk1_sg $tape
-# $tape_sg. The kind counts and not the number: a LUN 0 may be something else.
+# ask WORDS...: the test does something on its side; prints its answer, fails with it when it cannot. The
+# console is named because a command whose output is caught may ask, too.
+ask() {
+  echo "@@ ask $*" >/dev/ttyS0
+  read -r verdict answer </dev/ttyS0
+  echo "$answer"
+  [ "$verdict" = ok ]
+}
+
+# eventually COMMAND...: it succeeds within half a minute.
+eventually() {
+  tries=0
+  until "$@"; do
+    tries=$((tries + 1))
+    [ $tries -lt 120 ] || return 1
+    sleep 0.2
+  done
+}
+
+# mark NAME: kernel_since NAME prints what the kernel says from here on.
+mark() { echo "sanlet: $1" >/dev/kmsg; }
+kernel_since() { dmesg | sed "1,/sanlet: $1\$/d"; }
+
+# The devices of our session in the order of their LUNs, as $disk0 $disk0_sg $disk1 $disk1_sg, of 512-byte
+# blocks, $disk4k $disk4k_sg, $tape $tape_sg. The kind counts and not the number: a LUN 0 may be something else.
 find_devices() {
-  disk0='' disk1='' tape='' disk0_sg='' disk1_sg='' tape_sg=''
+  disk0='' disk1='' disk4k='' tape='' disk0_sg='' disk1_sg='' disk4k_sg='' tape_sg=''
   for session in /sys/class/iscsi_session/session*; do
     read -r name <"$session/targetname" || continue
     [ "$name" = "$IQN" ] || continue
@@ -72,7 +95,10 @@ find_devices() {
         # sg_xcopy looks for block devices here, where udev would have put them.
         read -r numbers <"$1/dev"
         ln -sf "/dev/${1##*/}" "/dev/block/$numbers"
-        if [ -z "$disk0" ]; then
+        read -r length <"$1/queue/logical_block_size"
+        if [ "$length" = 4096 ]; then
+          disk4k=/dev/${1##*/} disk4k_sg=$sg
+        elif [ -z "$disk0" ]; then
           disk0=/dev/${1##*/} disk0_sg=$sg
         else
           disk1=/dev/${1##*/} disk1_sg=$sg
@@ -85,10 +111,57 @@ find_devices() {
       fi
     done
   done
-  [ -n "$disk1" ] && [ -n "$tape" ]
+  [ -n "$disk1" ] && [ -n "$disk4k" ] && [ -n "$tape" ]
 }
 
-# Logs in unless we are, and waits for the two disks and the tape: the login is over before the kernel
+# find_unit IQN IFACE LUN: the device of that session, as $found and $found_sg; /dev/sd or /dev/nst.
+find_unit() {
+  found='' found_sg=''
+  for session in /sys/class/iscsi_session/session*; do
+    read -r name <"$session/targetname" && read -r iface <"$session/ifacename" || continue
+    [ "$name $iface" = "$1 $2" ] || continue
+    for device in "$session"/device/target*/*:*:*:"$3"; do
+      set -- "$1" "$2" "$3" "$device"/scsi_generic/sg* "$device"/block/sd* "$device"/scsi_tape/nst*[0-9]
+      [ -c "/dev/${4##*/}" ] && found_sg=/dev/${4##*/}
+      for node in "/dev/${5##*/}" "/dev/${6##*/}"; do
+        if [ -b "$node" ] || [ -c "$node" ]; then found=$node; fi
+      done
+    done
+  done
+  [ -n "$found" ] && [ -n "$found_sg" ]
+}
+
+# enter IFACE IQN PORTAL [NAME=VALUE...]: a session of its own by an interface of that name, whose initiator has
+# the name that iface.initiatorname gives.
+enter() {
+  iface=$1 iqn=$2 portal=$3
+  shift 3
+  iscsiadm -m iface -I "$iface" >/dev/null 2>&1 || {
+    iscsiadm -m iface -o new -I "$iface" >/dev/null
+    iscsiadm -m iface -o update -I "$iface" -n iface.transport_name -v tcp >/dev/null
+  }
+  for setting in "$@"; do
+    case $setting in
+    iface.*) iscsiadm -m iface -o update -I "$iface" -n "${setting%%=*}" -v "${setting#*=}" >/dev/null ;;
+    esac
+  done
+  iscsiadm -m node -T "$iqn" -p "$portal" -I "$iface" -o new >/dev/null
+  for setting in "$@"; do
+    case $setting in
+    node.*)
+      iscsiadm -m node -T "$iqn" -p "$portal" -I "$iface" -o update -n "${setting%%=*}" -v "${setting#*=}"
+      ;;
+    esac
+  done
+  iscsiadm -m node -T "$iqn" -p "$portal" -I "$iface" --login
+}
+
+# leave IFACE IQN PORTAL
+leave() {
+  iscsiadm -m node -T "$2" -p "$3" -I "$1" --logout
+}
+
+# Logs in unless we are, and waits for the disks and the tape: the login is over before the kernel
 # has scanned. Without a discovery before it the record is made by hand.
 attach() {
   mkdir -p /dev/block
@@ -103,11 +176,11 @@ attach() {
   done
   # A new session meets a unit attention on every LUN. The drivers take it in their stride, the sg_ tools
   # report it as a failure.
-  for sg in $disk0_sg $disk1_sg $tape_sg; do
+  for sg in $disk0_sg $disk1_sg $disk4k_sg $tape_sg; do
     sg_turs "$sg" >/dev/null 2>&1 || true
   done
   find_devices || {
-    echo "not ok two disks and a tape are there # found '$disk0' '$disk1' '$tape'"
+    echo "not ok three disks and a tape are there # found '$disk0' '$disk1' '$disk4k' '$tape'"
     exit 1
   }
 }
@@ -130,6 +203,22 @@ inside() {
   else
     not_ok "$1: inside the target" "$passed bytes passed the initiator"
   fi
+}
+
+# mapped SG: the bytes of a disk that are mapped, as GET LBA STATUS tells; fails when it tells not all.
+mapped() {
+  size=$(sg_readcap --brief --16 "$1")
+  sg_get_lba_status --brief --maxlen=65536 "$1" | {
+    bytes=0 end=0
+    while read -r lba blocks status _; do
+      case $lba in 0x*) ;; *) continue ;; esac
+      [ $((lba)) -eq $((end)) ] || exit 1
+      end=$((lba + blocks))
+      if [ $((status)) -eq 0 ]; then bytes=$((bytes + blocks * ${size##* })); fi
+    done
+    echo $bytes
+    [ $((end)) -eq $((${size%% *})) ]
+  }
 }
 
 # Disks without the page cache between: what counts is what the target has. All in blocks of 512 bytes,
