@@ -149,7 +149,7 @@ function qemuArguments(options: GuestOptions): string[] {
     PORTAL: `${HOST_IN_GUEST}:${options.portalPort}`,
     IQN: options.iqn,
     JOBS: options.jobs.join(' '),
-    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 120_000) / 1000),
+    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 180_000) / 1000),
     ...options.settings,
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);

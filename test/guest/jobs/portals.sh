@@ -27,9 +27,15 @@ mend() {
   read -r state <"/sys/dev/block/$1/device/state" && [ "$state" = running ] &&
     dmsetup message portals 0 "reinstate_path $1" && path_is "$1" A
 }
-fio --name=portals --filename="$pair" --size=32M --direct=1 --ioengine=libaio --iodepth=8 --bs=32k \
-  --rw=randwrite --verify=crc32c --verify_fatal=1 --verify_backlog=64 --rate_iops=80,80 --randseed=4711 \
-  --output=/run/fio.portals >/dev/null 2>&1 &
+# Round after round of random writes that are read back, until it is told to stop.
+rm -f /run/stop
+load() {
+  until [ -e /run/stop ]; do
+    fio --name=portals --filename="$pair" --size=16M --direct=1 --ioengine=libaio --iodepth=8 --bs=32k \
+      --rw=randwrite --verify=crc32c --verify_fatal=1 --verify_backlog=64 --rate_iops=150,150 --randseed=4711 || return 1
+  done
+}
+load >/run/fio.portals 2>&1 &
 fio=$!
 working() { [ -d /proc/$fio ]; }
 sleep 2
@@ -46,14 +52,16 @@ sleep 1
 check 'fio goes on without A' working
 check 'portal A is put back' ask put-back A
 check 'its path is back, too' eventually mend "$dev_a"
-finish() { wait $fio; }
-if finish; then echo 'ok fio met no error and read back what it wrote'; else
+touch /run/stop
+if wait $fio; then
+  echo 'ok fio met no error and read back what it wrote'
+else
   not_ok 'fio met no error and read back what it wrote' "$(cat /run/fio.portals)"
 fi
-says 'fio wrote all of it' 'write: .*\(32\.0MiB/' cat /run/fio.portals
+says 'fio wrote all of it' 'write: .*\(16\.0MiB/' cat /run/fio.portals
 
 # Once more, from the beginning to the end and past the page cache.
-check 'all of it is right' fio --name=portals --filename="$pair" --size=32M --direct=1 --bs=32k \
+check 'all of it is right' fio --name=portals --filename="$pair" --size=16M --direct=1 --bs=32k \
   --rw=randwrite --verify=crc32c --verify_fatal=1 --verify_only --randseed=4711
 check 'the device is removed' dmsetup remove portals
 check 'the session by way of A ends' leave a "$IQN" "$CABLE_A"

@@ -32,10 +32,14 @@ back() { ! state FAILED; }
 check 'the session is back' eventually back
 check 'fio goes on' working
 done_well() { wait "$1"; }
-if done_well $fio_file; then echo 'ok the file is what was written'; else
+if done_well $fio_file; then
+  echo 'ok the file is what was written'
+else
   not_ok 'the file is what was written' "$(cat /run/fio.file)"
 fi
-if done_well $fio_raw; then echo 'ok the disk is what was written'; else
+if done_well $fio_raw; then
+  echo 'ok the disk is what was written'
+else
   not_ok 'the disk is what was written' "$(cat /run/fio.raw)"
 fi
 check 'umount' umount /mnt
