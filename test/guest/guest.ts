@@ -30,7 +30,8 @@ export interface JobResult {
   seconds: number;
 }
 
-export type Order = (...words: string[]) => unknown;
+type Answer = string | undefined | void;
+export type Order = (...words: string[]) => Answer | Promise<Answer>;
 
 export interface GuestOptions {
   /** The guest, by `prepareGuest`. */
@@ -138,7 +139,7 @@ async function answer(
   const order = Object.hasOwn(orders, verb) ? orders[verb] : undefined;
   if (order === undefined) return `no such order: ${verb}`;
   try {
-    return `ok ${String((await order(...words)) ?? '')}`.trimEnd();
+    return `ok ${(await order(...words)) ?? ''}`.trimEnd();
   } catch (error) {
     return `no ${String(error).replaceAll('\n', ' ')}`;
   }
