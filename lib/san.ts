@@ -64,9 +64,11 @@ const OPENERS: Record<
             ...(state === undefined ? {} : { stateDir: state }),
           });
     const identity = identify(iqn, name, { product: 'DISK', revision: REVISION });
-    const kept = await stateOver(backend, resolved, iqn, state);
+    const unit = await unitOver(backend, resolved, iqn, state, kept =>
+      disk({ identity, backend, removable, log, state: kept }),
+    );
     return {
-      unit: disk({ identity, backend, removable, log, state: kept }),
+      unit,
       lun: lunOf(resolved, backend.bytes, identity.naa),
     };
   },
@@ -83,24 +85,30 @@ const OPENERS: Record<
             ...(state === undefined ? {} : { stateDir: state }),
           });
     const identity = identify(iqn, name, { product: 'TAPE', revision: REVISION });
-    const kept = await stateOver(medium, resolved, iqn, state);
+    const unit = await unitOver(medium, resolved, iqn, state, kept =>
+      tape({ identity, medium, log, state: kept }),
+    );
     return {
-      unit: tape({ identity, medium, log, state: kept }),
+      unit,
       lun: lunOf(resolved, medium.capacityBytes, identity.naa),
     };
   },
 };
 
-/** What the unit keeps besides its medium, which is closed when that cannot be had. */
-async function stateOver(
+/** The unit over a medium with what it has kept. The medium is closed when that cannot be had or not be understood. */
+async function unitOver(
   medium: { close(): void | Promise<void> },
   { name, path, readOnly }: ResolvedUnit,
   target: string,
   stateDir: string | undefined,
-): Promise<UnitState | undefined> {
+  make: (kept: UnitState | undefined) => LogicalUnit,
+): Promise<LogicalUnit> {
+  let kept: UnitState | undefined;
   try {
-    return await openUnitState({ target, unit: name, path, readOnly, stateDir });
+    kept = await openUnitState({ target, unit: name, path, readOnly, stateDir });
+    return make(kept);
   } catch (error) {
+    await kept?.close();
     await medium.close();
     throw error;
   }

@@ -23,7 +23,7 @@ import {
 } from './sense.ts';
 import type { VpdPage } from './spc/vpd.ts';
 import { LogPages } from './spc/log-pages.ts';
-import type { ModePages } from './spc/mode-pages.ts';
+import { AttentionInterlock, type ModePages } from './spc/mode-pages.ts';
 import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
 import { TargetPortGroups } from './target-port-groups.ts';
@@ -138,14 +138,18 @@ export abstract class LogicalUnit {
       if (facts !== undefined) throw new CheckCondition(facts);
     }
     if (this.attentions.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
-      const attention = this.attentions.take(task.nexus.id);
+      // SPC-4 7.5.8: interlocked, it stays until a REQUEST SENSE has brought it.
+      const attention =
+        this.modePages.attentionInterlock === AttentionInterlock.CLEARED
+          ? this.attentions.take(task.nexus.id)
+          : this.attentions.first(task.nexus.id);
       if (attention !== undefined) throw attention;
     }
     if (task.attribute === Attribute.ACA) throw invalidMessage();
     if (row === undefined) throw invalidOpcode();
     if (known === undefined) throw invalidFieldInCdb(1, 4);
     if (this.reservations.any && this.reservations.conflicts(known, task)) {
-      task.end(Status.RESERVATION_CONFLICT);
+      this.conflict(task);
       return;
     }
     this.#requireReservedZero(known, task.cdb);
@@ -295,6 +299,15 @@ export abstract class LogicalUnit {
     for (const { id } of this.device?.nexuses ?? []) if (id === nexus.id) this.deferred.add(id, facts);
   }
 
+  /** Ends the task with RESERVATION CONFLICT, which with UA_INTLCK_CTRL 11b is told by a unit attention too. */
+  conflict(task: Task): void {
+    const { attentionInterlock } = this.modePages;
+    if (attentionInterlock === AttentionInterlock.KEPT_AND_ESTABLISHED && task.nexus.thirdParty !== true) {
+      this.attentions.establish(task.nexus.id, Attention.PREVIOUS_RESERVATION_CONFLICT);
+    }
+    task.end(Status.RESERVATION_CONFLICT);
+  }
+
   /** Ends the task with CHECK CONDITION; data that was read is sent along with it. */
   check(task: Task, facts: SenseFacts): void {
     task.sense = this.encodeSense(facts);
@@ -412,6 +425,11 @@ export abstract class LogicalUnit {
       done();
     };
     this.abort(everything, () => this.stopBackground(everything, stopped), by);
+  }
+
+  /** MODE SELECT has changed something; answered when what follows from that is done. */
+  modesChanged(): MaybePromise<void> {
+    return undefined;
   }
 
   /** What a kind of unit does besides: mode pages back to saved values, PREVENT lifted. */

@@ -1,24 +1,12 @@
 import type { Access, Command } from './command.ts';
+import { type KeptReservations, keyText, RESERVATIONS } from './kept-reservations.ts';
 import type { LogicalUnit } from './logical-unit.ts';
 import type { Nexus } from './nexus.ts';
+import { ReservationType } from './reservation-type.ts';
 import { illegalRequest, invalidFieldInParameterList } from './sense.ts';
 import { Status } from './status.ts';
 import type { Task } from './task.ts';
 import { Attention } from './unit-attention.ts';
-
-/** TYPE of a persistent reservation (SPC-4 table 60). */
-export const ReservationType = {
-  WRITE_EXCLUSIVE: 1,
-  EXCLUSIVE_ACCESS: 3,
-  WRITE_EXCLUSIVE_REGISTRANTS_ONLY: 5,
-  EXCLUSIVE_ACCESS_REGISTRANTS_ONLY: 6,
-  WRITE_EXCLUSIVE_ALL_REGISTRANTS: 7,
-  EXCLUSIVE_ACCESS_ALL_REGISTRANTS: 8,
-} as const;
-export type ReservationType = (typeof ReservationType)[keyof typeof ReservationType];
-
-const TYPES: ReadonlySet<number> = new Set(Object.values(ReservationType));
-export const isReservationType = (type: number): type is ReservationType => TYPES.has(type);
 
 const EXCLUSIVE: ReadonlySet<number> = new Set([
   ReservationType.EXCLUSIVE_ACCESS,
@@ -27,11 +15,22 @@ const EXCLUSIVE: ReadonlySet<number> = new Set([
 ]);
 
 /** Who a registration belongs to: an initiator port at a target port, logged in or not. */
-export type PortPair = Pick<Nexus, 'initiatorName' | 'isid' | 'relativePort'>;
+export type PortPair = InitiatorPort & Pick<Nexus, 'relativePort'>;
+export type InitiatorPort = Pick<Nexus, 'initiatorName' | 'isid'>;
 
 export interface Registration {
   readonly ports: PortPair;
   readonly key: bigint;
+}
+
+/** What REGISTER brings beside its keys (SPC-4 6.16.3). */
+export interface RegisterOptions {
+  /** ALL_TG_PT. */
+  readonly allTargetPorts: boolean;
+  /** APTPL. */
+  readonly persist: boolean;
+  /** The initiator ports that SPEC_I_PT asks for. */
+  readonly initiatorPorts?: readonly InitiatorPort[];
 }
 
 /** Thrown by a service action that ends with RESERVATION CONFLICT status, which carries no sense. */
@@ -48,25 +47,67 @@ const PREVENT_ALLOW = 0x1e;
 const PERSISTENT_RESERVE_IN = 0x5e;
 const PERSISTENT_RESERVE_OUT = 0x5f;
 
+export const samePort = (a: InitiatorPort, b: InitiatorPort): boolean =>
+  a.initiatorName === b.initiatorName && a.isid === b.isid;
+
 const pairOf = (ports: PortPair): string => `${ports.initiatorName},${ports.isid},${ports.relativePort}`;
 
 /**
  * Reservations of one logical unit: RESERVE of SPC-2, and persistent ones (SPC-4 5.13), which outlive their nexus and
- * a logical unit reset. The service actions of PERSISTENT RESERVE OUT are the verbs.
+ * a logical unit reset, and with APTPL the process. The service actions of PERSISTENT RESERVE OUT are the verbs; each is
+ * answered when `settled` is.
  */
 export class Reservations {
   readonly unit: LogicalUnit;
-  /** PRGENERATION. */
+  /** PRGENERATION; 0 after power on, whatever has been kept (SPC-4 6.15.2). */
   generation = 0;
+  /** PTPL_A: what the last REGISTER said with APTPL. */
+  persists = false;
   readonly #registrations = new Map<string, Registration>();
   #type: ReservationType | undefined;
   /** Key of `#registrations`; undefined while all registrants hold the reservation. */
   #holder: string | undefined;
   /** Nexus that holds a RESERVE. */
   #reserved: string | undefined;
+  /** Something may have changed since it was last kept. */
+  #dirty = false;
 
+  /** Takes up what the unit has kept. Throws one sentence when that cannot be understood. */
   constructor(unit: LogicalUnit) {
     this.unit = unit;
+    const kept = unit.state?.read(RESERVATIONS);
+    if (kept === undefined) return;
+    this.persists = true;
+    for (const { key, initiatorName, isid, relativePort } of kept.registrations) {
+      const ports = { initiatorName, isid, relativePort };
+      this.#registrations.set(pairOf(ports), { ports, key: BigInt(`0x${key}`) });
+    }
+    this.#type = kept.type;
+    this.#holder = kept.holder === undefined ? undefined : pairOf(kept.registrations[kept.holder]!);
+  }
+
+  /** PTPL_C: there is a place to keep them. */
+  get canPersist(): boolean {
+    return this.unit.state !== undefined;
+  }
+
+  /**
+   * Rejects, or resolves when what the verbs have changed is on stable storage; undefined when nothing is to be kept, or to
+   * be kept no more.
+   */
+  settled(): Promise<void> | undefined {
+    const { state } = this.unit;
+    if (!this.#dirty || state === undefined) return undefined;
+    this.#dirty = false;
+    if (this.persists) return state.save(RESERVATIONS, this.#kept());
+    return state.read(RESERVATIONS) === undefined ? undefined : state.save(RESERVATIONS, undefined);
+  }
+
+  #kept(): KeptReservations {
+    const registrations = this.registrations.map(({ ports, key }) => ({ ...ports, key: keyText(key) }));
+    if (this.#type === undefined) return { registrations };
+    if (this.#holder === undefined) return { registrations, type: this.#type };
+    return { registrations, type: this.#type, holder: [...this.#registrations.keys()].indexOf(this.#holder) };
   }
 
   /** Some reservation is held: admission asks `conflicts` only then. */
@@ -129,6 +170,10 @@ export class Reservations {
     return this.#holder === undefined ? 0n : this.#registrations.get(this.#holder)!.key;
   }
 
+  registration(ports: PortPair): Registration | undefined {
+    return this.#registrations.get(pairOf(ports));
+  }
+
   holds(registration: Registration): boolean {
     return this.#isHolder(pairOf(registration.ports));
   }
@@ -144,15 +189,54 @@ export class Reservations {
 
   // What PERSISTENT RESERVE OUT does.
 
-  /** REGISTER (SPC-4 5.13.7); `key` undefined for REGISTER AND IGNORE EXISTING KEY. */
-  register(nexus: Nexus, key: bigint | undefined, newKey: bigint): void {
-    const pair = pairOf(nexus);
-    const own = this.#registrations.get(pair);
+  /**
+   * REGISTER (SPC-4 5.13.7); `key` undefined for REGISTER AND IGNORE EXISTING KEY. All that it asks for is registered or
+   * nothing is.
+   */
+  register(nexus: Nexus, key: bigint | undefined, newKey: bigint, options: RegisterOptions): void {
+    const { allTargetPorts, persist, initiatorPorts } = options;
+    const own = this.#registrations.get(pairOf(nexus));
     if (key !== undefined && key !== (own?.key ?? 0n)) throw new ReservationConflict();
-    if (own === undefined && newKey === 0n) return;
-    if (newKey === 0n) this.#unregister(pair);
-    else this.#setKey(nexus, newKey);
+    if (own !== undefined && initiatorPorts !== undefined) throw invalidFieldInParameterList(20, 3);
+
+    const at = this.#targetPorts(nexus, allTargetPorts);
+    const mine = at.map(relativePort => ({ ...nexus, relativePort }));
+    for (const ports of mine) {
+      const there = this.#registrations.get(pairOf(ports));
+      // ALL_TG_PT: as if it had come in by each of the ports.
+      if (key !== undefined && there !== undefined && there.key !== key) throw new ReservationConflict();
+    }
+    if (newKey === 0n) {
+      const there = mine.map(pairOf).filter(pair => this.#registrations.has(pair));
+      if (there.length === 0) return;
+      for (const pair of there) this.#unregister(pair);
+    } else {
+      const others = (initiatorPorts ?? []).flatMap(port =>
+        at.map(relativePort => ({ ...port, relativePort })),
+      );
+      const fresh = others.filter(ports => !this.#registrations.has(pairOf(ports)));
+      this.#requireRoom([...mine, ...fresh]);
+      for (const ports of [...mine, ...fresh]) this.#setKey(ports, newKey);
+    }
+    this.persists = persist;
     this.#changed();
+  }
+
+  #targetPorts(nexus: Nexus, all: boolean): readonly number[] {
+    if (!all) return [nexus.relativePort];
+    return [...new Set([nexus.relativePort, ...(this.unit.device?.relativePorts ?? [])])];
+  }
+
+  /** Initiator ports of that name that the unit knows: logged in, or registered. */
+  portsOf(initiatorName: string): readonly InitiatorPort[] {
+    const isids = new Set<string>();
+    for (const nexus of this.unit.device?.nexuses ?? []) {
+      if (nexus.initiatorName === initiatorName) isids.add(nexus.isid);
+    }
+    for (const { ports } of this.#registrations.values()) {
+      if (ports.initiatorName === initiatorName) isids.add(ports.isid);
+    }
+    return [...isids].map(isid => ({ initiatorName, isid }));
   }
 
   /** SPC-4 5.13.9. */
@@ -206,14 +290,22 @@ export class Reservations {
   }
 
   /** REGISTER AND MOVE (SPC-4 5.13.8). */
-  move(nexus: Nexus, key: bigint, to: PortPair, newKey: bigint, unregister: boolean): void {
+  move(
+    nexus: Nexus,
+    key: bigint,
+    to: PortPair,
+    newKey: bigint,
+    { unregister, persist }: { unregister: boolean; persist: boolean },
+  ): void {
     const pair = this.#requireRegistered(nexus, key);
     if (this.#holder !== pair) throw new ReservationConflict(); // none, another's or all registrants'
     if (newKey === 0n) throw invalidFieldInParameterList(8);
-    if (pairOf(to) === pair) throw invalidFieldInParameterList(24);
+    if (samePort(to, nexus)) throw invalidFieldInParameterList(24);
+    this.#requireRoom([to]);
     this.#setKey(to, newKey);
     this.#holder = pairOf(to);
     if (unregister) this.#registrations.delete(pair);
+    this.persists = persist;
     this.#changed();
   }
 
@@ -248,16 +340,20 @@ export class Reservations {
     return pair;
   }
 
-  #setKey(ports: PortPair, key: bigint): void {
-    const pair = pairOf(ports);
-    if (!this.#registrations.has(pair) && this.#registrations.size >= MOST_REGISTRATIONS) {
+  #requireRoom(wanted: readonly PortPair[]): void {
+    const pairs = new Set(wanted.map(pairOf).filter(pair => !this.#registrations.has(pair)));
+    if (this.#registrations.size + pairs.size > MOST_REGISTRATIONS) {
       throw illegalRequest(0x5504); // INSUFFICIENT REGISTRATION RESOURCES
     }
+  }
+
+  #setKey(ports: PortPair, key: bigint): void {
     const { initiatorName, isid, relativePort } = ports;
-    this.#registrations.set(pair, { ports: { initiatorName, isid, relativePort }, key });
+    this.#registrations.set(pairOf(ports), { ports: { initiatorName, isid, relativePort }, key });
   }
 
   #take(pair: string, type: ReservationType): void {
+    this.#dirty = true;
     this.#type = type;
     this.#holder = type >= ReservationType.WRITE_EXCLUSIVE_ALL_REGISTRANTS ? undefined : pair;
   }
@@ -267,6 +363,7 @@ export class Reservations {
     if (this.#type! >= ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY) {
       this.#tell(Attention.RESERVATIONS_RELEASED, other => other !== pair);
     }
+    this.#dirty = true;
     this.#type = undefined;
     this.#holder = undefined;
   }
@@ -280,6 +377,7 @@ export class Reservations {
   }
 
   #changed(): void {
+    this.#dirty = true;
     this.generation = (this.generation + 1) >>> 0;
   }
 

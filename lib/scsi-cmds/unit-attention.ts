@@ -11,6 +11,7 @@ export const Attention = {
   REGISTRATIONS_PREEMPTED: 0x2a05,
   ASYMMETRIC_ACCESS_STATE_CHANGED: 0x2a06,
   CAPACITY_CHANGED: 0x2a09,
+  PREVIOUS_RESERVATION_CONFLICT: 0x2c09,
   COMMANDS_CLEARED: 0x2f00,
   INQUIRY_DATA_CHANGED: 0x3f03,
   REPORTED_LUNS_CHANGED: 0x3f0e,
@@ -41,6 +42,12 @@ export class UnitAttentions {
     const code = pending.shift()!;
     if (pending.length === 0) this.#pending.delete(nexusId);
     return unitAttention(code);
+  }
+
+  /** The oldest one as sense, left where it is; undefined when none is pending. */
+  first(nexusId: string): CheckCondition | undefined {
+    const code = this.#pending.get(nexusId)?.[0];
+    return code === undefined ? undefined : unitAttention(code);
   }
 
   /** One that is no longer so, or that was told another way. */

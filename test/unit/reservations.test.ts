@@ -2,7 +2,7 @@ import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import { identify } from '../../lib/scsi-cmds/identity.ts';
-import { ReservationType as Type } from '../../lib/scsi-cmds/reservations.ts';
+import { ReservationType as Type } from '../../lib/scsi-cmds/reservation-type.ts';
 import { disk, type DiskUnit } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { decodeTransportId, encodeTransportId } from '../../lib/scsi-cmds/spc/transport-id.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
@@ -134,17 +134,15 @@ void t.test('SPC-4 5.13.7: REGISTER', async t => {
 
 void t.test('SPC-4 6.16.3: what REPORT CAPABILITIES does not have is refused', async t => {
   const { a } = await rig();
-  t.equal((await in_(a, 2)).toString('hex'), '00081080ea010000', '6.15.4: CRH, all six types');
-  for (const [flags, where] of [
-    [0x08, 'list 20.3'],
-    [0x04, 'list 20.2'],
-    [0x01, 'list 20.0'],
+  t.equal((await in_(a, 2)).toString('hex'), '00081cb0ea010000', '6.15.4: CRH, SIP_C, ATP_C, all six types');
+  for (const [action, flags, where] of [
+    [Action.REGISTER, 0x01, 'list 20.0'],
+    [Action.IGNORE, 0x01, 'list 20.0'],
+    [Action.IGNORE, 0x08, 'list 20.3'],
   ] as const) {
-    for (const action of [Action.REGISTER, Action.IGNORE]) {
-      const answer = await out(a, action, { newKey: A, flags });
-      t.equal(answer.said, '5/2600');
-      t.equal(pointer(answer), where);
-    }
+    const answer = await out(a, action, { newKey: A, flags });
+    t.equal(answer.said, '5/2600', 'nothing can be kept; SPEC_I_PT is for REGISTER');
+    t.equal(pointer(answer), where);
   }
   t.strictSame(await keysOf(a), [], 'and changes nothing');
   t.equal((await out(a, Action.REGISTER, { list: Buffer.alloc(23) })).said, '5/1a00');
@@ -446,7 +444,7 @@ void t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
     return Buffer.concat([head, id]);
   };
   await register(a, A);
-  const move = (who: Commander, l: Buffer): Promise<Answer> => out(who, Action.MOVE, { list: l, type: 3 });
+  const move = (who: Commander, l: Buffer): Promise<Answer> => out(who, Action.MOVE, { list: l, type: 9 });
   t.equal((await move(a, list(A, B, b))).status, Status.RESERVATION_CONFLICT, 'there is nothing to move');
   await out(a, Action.RESERVE, { key: A, type: 3 });
   t.equal(pointer(await move(a, list(A, B, b, { port: 9 }))), 'list 18');
@@ -460,13 +458,17 @@ void t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
   t.strictSame(await keysOf(a), [A, C], 'UNREG');
   t.equal((await write(c)).status, Status.GOOD);
   const bad = list(C, A, a);
-  bad[24] = 0x05;
-  t.equal(pointer(await move(c, bad)), 'list 24', 'a name without its port');
+  const name = Buffer.concat([Buffer.from([0x05, 0, 0, 20]), Buffer.from('iqn.2026-01.test:a\0\0')]);
+  const device = Buffer.concat([bad.subarray(0, 24), name]);
+  device.writeUInt32BE(24, 20);
+  t.equal(pointer(await move(c, device)), 'list 24', 'a name without its port');
+  bad.writeUInt8(0x06, 24);
+  t.equal(pointer(await move(c, bad)), 'list 24', 'a port of another protocol');
   bad[24] = 0x45;
   bad[27] = 0xff;
   t.equal(pointer(await move(c, bad)), 'list 26', 'longer than the list');
   const plain = { initiatorName: 'iqn.2026-01.test:x', isid: '00023d000001' };
-  t.strictSame(decodeTransportId(encodeTransportId({ ...plain, relativePort: 1 }), 0), plain);
+  t.strictSame(decodeTransportId(encodeTransportId(plain), 0), { ...plain, length: 40 });
 });
 
 void t.test('SPC-2 7.21: RESERVE(6) and RELEASE(6)', async t => {

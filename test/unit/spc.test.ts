@@ -222,24 +222,34 @@ void t.test('SPC-4 6.13: MODE SENSE', async t => {
   t.equal(hex(all.data.subarray(4, 12)), '0000080000000200', '2048 blocks of 512');
   const codes: number[] = [];
   for (let at = 12; at < all.data.length; at += 2 + all.data[at + 1]!) codes.push(all.data[at]!);
-  t.strictSame(codes, [0x01, 0x08, 0x0a, 0x1c], 'in ascending order');
+  t.strictSame(codes, [0x01, 0x02, 0x07, 0x08, 0x0a, 0x1c], 'in ascending order');
   t.equal((await a.send(0, '1a 08 3f 00 ff 00')).data[3], 0, 'DBD');
-  t.same((await a.send(0, '1a 00 3f ff ff 00')).data, all.data, 'subpage FFh: there are none more');
+  const subpages = (await a.send(0, '1a 00 3f ff ff 00')).data;
+  t.equal(subpages.length, all.data.length + 32, 'subpage FFh: control extension too');
+  t.equal(
+    hex((await a.send(0, '1a 08 0a ff ff 00')).data.subarray(16, 20)),
+    '4a01001c',
+    'after its page 00h',
+  );
   t.equal((await a.send(0, '1a 00 3f 00 04 00')).data.length, 4);
 
   const caching = await a.send(0, '1a 08 08 00 ff 00');
   t.equal(caching.data.length, 4 + 20);
   t.equal(caching.data[6], 0x04, 'WCE');
   const can = await a.send(0, '1a 08 4a 00 ff 00');
-  t.equal(hex(can.data.subarray(4)), '0a0a04000840000000000000', 'changeable: D_SENSE, SWP, TAS');
+  t.equal(
+    hex(can.data.subarray(4)),
+    '0a0a04003840000000000000',
+    'changeable: D_SENSE, UA_INTLCK_CTRL, SWP, TAS',
+  );
   const ten = await a.send(0, '5a 10 08 00 00 00 00 00 ff 00');
   t.equal(ten.data.readUInt16BE(0), ten.data.length - 2);
   t.equal(ten.data[4], 0x01, 'LONGLBA');
   t.equal(ten.data.readUInt16BE(6), 16);
   t.equal(hex(ten.data.subarray(8, 24)), '00000000000008000000000000000200');
   t.equal((await a.send(0, '5a 00 08 00 00 00 00 00 ff 00')).data.readUInt16BE(6), 8);
-  t.equal(pointer(await a.send(0, '1a 00 02 00 ff 00')), 'cdb 2.5', 'a page that is not there');
-  t.equal(pointer(await a.send(0, '1a 00 0a 01 ff 00')), 'cdb 3', 'a subpage that is not there');
+  t.equal(pointer(await a.send(0, '1a 00 03 00 ff 00')), 'cdb 2.5', 'a page that is not there');
+  t.equal(pointer(await a.send(0, '1a 00 0a 05 ff 00')), 'cdb 3', 'a subpage that is not there');
   t.equal((await a.send(0, '1a 00 00 00 ff 00')).said, '5/2400', 'a disk has no page 00h');
   t.equal((await a.send(0, '1a e0 3f 00 04 00')).status, Status.GOOD, 'the LUN bits of ch and mtx');
 });
@@ -259,7 +269,7 @@ void t.test('SPC-4 6.11: MODE SELECT', async t => {
   t.equal((await a.send(0, '00')).status, Status.GOOD, 'who did it does not');
   t.equal((await a.send(0, '2a 00 00 00 00 00 00 00 01', { out: Buffer.alloc(512) })).said, '7/2700');
   t.equal((await a.send(0, '1a 08 8a 00 ff')).data[8], 0, 'default values stay');
-  t.equal((await a.send(0, '1a 08 ca 00 ff')).data[8], 0, 'nothing is saved');
+  t.equal((await a.send(0, '1a 08 ca 00 ff')).said, '5/3900', 'SAVING PARAMETERS NOT SUPPORTED');
   await select(swp(true));
   t.equal((await b.send(0, '00')).status, Status.GOOD, 'what changes nothing is not told');
   t.equal((await select(swp(false))).status, Status.GOOD);
@@ -285,8 +295,10 @@ void t.test('SPC-4 6.11: MODE SELECT', async t => {
       '5/2600',
       'list 6.5',
     ],
-    ['an unknown page', page(0x02, 0x0e, ...Buffer.alloc(14)), '5/2600', 'list 4.5'],
-    ['an unknown subpage', page(0x4a, 0x01, 0, 0x1c, ...Buffer.alloc(28)), '5/2600', 'list 4.5'],
+    ['an unknown page', page(0x03, 0x0e, ...Buffer.alloc(14)), '5/2600', 'list 4.5'],
+    ['an unknown subpage', page(0x4a, 0x05, 0, 0x1c, ...Buffer.alloc(28)), '5/2600', 'list 4.5'],
+    ['UA_INTLCK_CTRL 01b', page(0x0a, 0x0a, 0, 0x10, 0x10, 0, 0, 0, 0xff, 0xff, 0, 0), '5/2600', 'list 8.5'],
+    ['RTD and a list', swp(true), '5/2400', 'cdb 4', '12'],
     ['a page of another length', page(0x0a, 0x09, ...Buffer.alloc(9)), '5/2600', 'list 5'],
     ['a page that is cut off', page(0x0a, 0x0a, 0, 0x10), '5/1a00', ''],
     ['a header that is cut off', Buffer.alloc(3), '5/1a00', ''],
@@ -300,7 +312,7 @@ void t.test('SPC-4 6.11: MODE SELECT', async t => {
     t.equal(answer.said, said, what);
     t.equal(pointer(answer), where, what);
   }
-  const both = Buffer.concat([swp(true), Buffer.from([0x02, 0x00])]);
+  const both = Buffer.concat([swp(true), Buffer.from([0x03, 0x00])]);
   t.equal((await select(both)).said, '5/2600');
   t.notOk(unit.writeProtected, 'nothing is changed when something in the list is wrong');
   t.equal(
@@ -334,8 +346,9 @@ void t.test('SPC-4 7.5.8: WCE = 0 makes every write stable', async t => {
   t.equal(flushes, 0);
   const out = Buffer.from([0, 0, 0, 0, 0x08, 0x12, ...Buffer.alloc(18)]);
   t.equal((await a.send(0, '15 10 00 00 18 00', { out })).status, Status.GOOD);
+  t.equal(flushes, 1, 'what was answered before is stable first');
   await write();
-  t.equal(flushes, 1);
+  t.equal(flushes, 2);
 });
 
 /** Another kind of unit, to see what belongs to SPC alone. */

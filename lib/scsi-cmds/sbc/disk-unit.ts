@@ -1,4 +1,5 @@
 import type { BlockBackend } from '../../backends/block-backend.ts';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import type { Log } from '../../log.ts';
 import type { UnitState } from '../../state/unit-state.ts';
 import type { Identity } from '../identity.ts';
@@ -6,13 +7,25 @@ import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import type { Nexus } from '../nexus.ts';
 import { senseOf } from '../medium-sense.ts';
 import { type CheckCondition, mediumNotPresent } from '../sense.ts';
-import { controlPage, informationalExceptionsPage, ModePages, PageControl } from '../spc/mode-pages.ts';
+import {
+  controlExtensionPage,
+  controlPage,
+  disconnectReconnectPage,
+  informationalExceptionsPage,
+  ModePages,
+} from '../spc/mode-pages.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
 import { addPages } from '../spc/vpd.ts';
 import { blockCommands } from './block-commands.ts';
 import { MAX_TRANSFER_BYTES, MAX_WRITE_SAME_BYTES } from './limits.ts';
-import { cachingPage, diskHeader, readWriteErrorRecoveryPage, WCE } from './mode-pages.ts';
+import {
+  cachingPage,
+  diskHeader,
+  readWriteErrorRecoveryPage,
+  verifyErrorRecoveryPage,
+  WCE,
+} from './mode-pages.ts';
 import { blockLimits } from './vpd-b0.ts';
 import { blockDeviceCharacteristics } from './vpd-b1.ts';
 import { logicalBlockProvisioning } from './vpd-b2.ts';
@@ -42,6 +55,8 @@ export class DiskUnit extends LogicalUnit {
   readonly maxWriteSameBlocks: number;
   readonly modePages: ModePages;
   readonly removal = new RemovalPrevention();
+  /** WCE as it was when it was last looked at by a MODE SELECT. */
+  #cached = true;
   /** The medium is in the unit; only a removable one can be out. */
   loaded = true;
 
@@ -55,8 +70,17 @@ export class DiskUnit extends LogicalUnit {
     this.maxTransferBlocks = MAX_TRANSFER_BYTES / backend.blockSize;
     this.maxWriteSameBlocks = MAX_WRITE_SAME_BYTES / backend.blockSize;
     this.modePages = new ModePages(
-      [readWriteErrorRecoveryPage, cachingPage, controlPage({ swp: true }), informationalExceptionsPage],
+      [
+        readWriteErrorRecoveryPage,
+        disconnectReconnectPage,
+        verifyErrorRecoveryPage,
+        cachingPage,
+        controlPage({ swp: true }),
+        controlExtensionPage,
+        informationalExceptionsPage,
+      ],
       diskHeader(this),
+      state,
     );
     this.commands.add(...primaryCommands);
     this.commands.add(...blockCommands);
@@ -78,7 +102,14 @@ export class DiskUnit extends LogicalUnit {
 
   /** WCE: a write may be answered before it is stable. */
   get writeCache(): boolean {
-    return (this.modePages.values(cachingPage, PageControl.CURRENT)[2]! & WCE) !== 0;
+    return (this.modePages.now(cachingPage)[2]! & WCE) !== 0;
+  }
+
+  /** What was answered while WCE was 1 is stable before WCE is 0. */
+  override modesChanged(): MaybePromise<void> {
+    const had = this.#cached;
+    this.#cached = this.writeCache;
+    return had && !this.writeCache ? this.backend.flush() : undefined;
   }
 
   requireMedium(): void {

@@ -5,6 +5,9 @@ import type { DiskUnit } from './disk-unit.ts';
 /** Read-write error recovery (SBC-3 6.5): AWRE and ARRE, as a medium that reassigns by itself says. */
 export const readWriteErrorRecoveryPage = modePage(0x01, [0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
+/** Verify error recovery (SBC-3 6.5): nothing is retried. */
+export const verifyErrorRecoveryPage = modePage(0x07, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
 /** Caching (SBC-3 6.5): WCE on and changeable. */
 export const cachingPage = modePage(0x08, [0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [0x04]);
 export const WCE = 0x04;

@@ -1,21 +1,25 @@
 import { bit, u16, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { type Command, command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import type { Task } from '../task.ts';
 import { Attention } from '../unit-attention.ts';
 import { LUN_BITS } from './allocation.ts';
+import type { ModeChange } from './mode-pages.ts';
 
 const cdb6 = layout(6, {
   opcode: u8(0),
   pageFormat: bit(1, 4),
+  revertToDefaults: bit(1, 1),
   savePages: bit(1, 0),
   parameterListLength: u8(4),
 });
 const cdb10 = layout(10, {
   opcode: u8(0),
   pageFormat: bit(1, 4),
+  revertToDefaults: bit(1, 1),
   savePages: bit(1, 0),
   parameterListLength: u16(7),
 });
@@ -29,7 +33,8 @@ const header10 = layout(8, {
   descriptorLength: u16(6),
 });
 
-function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof header10): void {
+function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof header10): MaybePromise<void> {
+  if (cdb6.revertToDefaults.get(task.cdb)) return change(unit, task, unit.modePages.revert());
   const list = task.dataOut;
   if (list.length < task.wantedOut) throw parameterListLengthError();
   if (list.length === 0) return task.good(); // SPC-4 6.11: not an error
@@ -59,10 +64,24 @@ function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof h
     },
     { deviceSpecific: header.deviceSpecific.offset, descriptor: header.length },
   );
-  const setPages = modePages.select(list, from);
-  const headerChanged = setHeader();
-  if (setPages() || headerChanged) unit.attention(Attention.MODE_PARAMETERS_CHANGED, task.nexus);
-  task.good();
+  return change(unit, task, modePages.select(list, from), setHeader);
+}
+
+/** All of it has been found right. It is made so when it has been saved, where SP asks for that. */
+function change(
+  unit: LogicalUnit,
+  task: Task,
+  pages: ModeChange,
+  setHeader = (): boolean => false,
+): MaybePromise<void> {
+  const set = (): MaybePromise<void> => {
+    const headerChanged = setHeader();
+    if (!pages.apply() && !headerChanged) return task.good();
+    unit.attention(Attention.MODE_PARAMETERS_CHANGED, task.nexus);
+    const settled = unit.modesChanged();
+    return settled instanceof Promise ? settled.then(() => task.good()) : task.good();
+  };
+  return cdb6.savePages.get(task.cdb) ? pages.save().then(set) : set();
 }
 
 const modeSelect = (
@@ -79,9 +98,15 @@ const modeSelect = (
     ordering: 'exclusive',
     portState: 'standby',
     tolerated: LUN_BITS,
-    dataOut(_unit, task) {
-      if (cdb.savePages.get(task.cdb)) throw invalidFieldInCdb(1, 0); // SPC-4 6.11: nothing can be saved
-      return cdb.parameterListLength.get(task.cdb);
+    dataOut(unit, task) {
+      const length = cdb.parameterListLength.get(task.cdb);
+      // SPC-4 6.11: without saved pages SP is no field.
+      if (cdb.savePages.get(task.cdb) && !unit.modePages.canSave) throw invalidFieldInCdb(1, 0);
+      // The list would say what RTD says otherwise.
+      if (cdb.revertToDefaults.get(task.cdb) && length > 0) {
+        throw invalidFieldInCdb(cdb.parameterListLength.offset);
+      }
+      return length;
     },
     run: (unit, task) => select(unit, task, header),
   });

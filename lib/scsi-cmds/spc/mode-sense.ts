@@ -2,9 +2,10 @@ import { bit, bits, u16, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { DeviceType, type LogicalUnit } from '../logical-unit.ts';
-import { invalidFieldInCdb } from '../sense.ts';
+import { illegalRequest, invalidFieldInCdb } from '../sense.ts';
 import type { Task } from '../task.ts';
 import { goodWithin, LUN_BITS } from './allocation.ts';
+import { PageControl } from './mode-pages.ts';
 
 const cdb6 = layout(6, {
   opcode: u8(0),
@@ -40,6 +41,8 @@ function parameters(
     const known = modePages.matching(cdb6.pageCode.get(cdb), 0) !== undefined;
     throw known ? invalidFieldInCdb(3) : invalidFieldInCdb(2, 5);
   }
+  // SPC-4 6.13.1.5: SAVING PARAMETERS NOT SUPPORTED.
+  if (control === PageControl.SAVED && !modePages.canSave) throw illegalRequest(0x3900);
   const descriptor = cdb6.disableBlockDescriptors.get(cdb) ? undefined : modePages.header.descriptor(long);
   return {
     descriptor: descriptor ?? new Uint8Array(0),

@@ -3,7 +3,8 @@ import { Writer } from '../../bytes/cursor.ts';
 import { layout } from '../../bytes/layout.ts';
 import { type Command, command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
-import { ReservationType } from '../reservations.ts';
+import { ReservationType } from '../reservation-type.ts';
+import type { Registration, Reservations } from '../reservations.ts';
 import { goodWithin } from './allocation.ts';
 import { encodeTransportId } from './transport-id.ts';
 
@@ -58,34 +59,66 @@ const readReservation = row('READ RESERVATION', 0x01, (unit, out) =>
   }),
 );
 
-/* SPC-4 6.15.4. No SIP_C, ATP_C, PTPL_C yet. */
+/* SPC-4 6.15.4, byte 2; RLR_C is 0. */
 const COMPATIBLE_RESERVATION_HANDLING = 0x10;
+const SPECIFY_INITIATOR_PORTS_CAPABLE = 0x08;
+const ALL_TARGET_PORTS_CAPABLE = 0x04;
+const PERSIST_CAPABLE = 0x01;
+/* Byte 3. */
 const TYPE_MASK_VALID = 0x80;
+/** TEST UNIT READY passes all types; MODE SENSE, READ BUFFER, READ DEFECT DATA and their like pass write exclusive ones. */
+const ALLOW_COMMANDS = 0b011 << 4;
+const PERSIST_ACTIVATED = 0x01;
 /** PERSISTENT RESERVATION TYPE MASK: type n is bit n of byte 4, type 8 bit 0 of byte 5. */
 const typeMask = Object.values(ReservationType).reduce(
   (mask, type) => mask | (type < 8 ? 1 << (type + 8) : 1),
   0,
 );
 
-const reportCapabilities = row('REPORT CAPABILITIES', 0x02, (_unit, out) =>
-  out.uint(2, 8).uint(1, COMPATIBLE_RESERVATION_HANDLING).uint(1, TYPE_MASK_VALID).uint(2, typeMask).zeros(2),
-);
+const reportCapabilities = row('REPORT CAPABILITIES', 0x02, ({ reservations }, out) => {
+  const can = COMPATIBLE_RESERVATION_HANDLING | SPECIFY_INITIATOR_PORTS_CAPABLE | ALL_TARGET_PORTS_CAPABLE;
+  const does = TYPE_MASK_VALID | ALLOW_COMMANDS;
+  out.uint(2, 8);
+  out.uint(1, reservations.canPersist ? can | PERSIST_CAPABLE : can);
+  out.uint(1, reservations.persists ? does | PERSIST_ACTIVATED : does);
+  out.uint(2, typeMask).zeros(2);
+});
 
+const ALL_TG_PT = 0x02;
 const R_HOLDER = 0x01;
+
+/** Whether the initiator port is registered alike at every target port, of which there are several. */
+function isEverywhere(
+  reservations: Reservations,
+  { ports, key }: Registration,
+  relativePorts: readonly number[],
+): boolean {
+  if (relativePorts.length < 2) return false;
+  const holds = reservations.holds({ ports, key });
+  return relativePorts.every(relativePort => {
+    const there = reservations.registration({ ...ports, relativePort });
+    return there?.key === key && reservations.holds(there) === holds;
+  });
+}
 
 /** SPC-4 6.15.5. */
 const readFullStatus = row('READ FULL STATUS', 0x03, (unit, out) =>
   withHeader(unit, out, () => {
     const { reservations } = unit;
+    const relativePorts = unit.device?.relativePorts ?? [];
     for (const registration of reservations.registrations) {
+      const { ports } = registration;
+      const everywhere = isEverywhere(reservations, registration, relativePorts);
+      // One descriptor stands for them all.
+      if (everywhere && ports.relativePort !== relativePorts[0]) continue;
       const holds = reservations.holds(registration);
       out.put(key(registration.key)).zeros(4);
       out
-        .uint(1, holds ? R_HOLDER : 0)
+        .uint(1, (holds ? R_HOLDER : 0) | (everywhere ? ALL_TG_PT : 0))
         .uint(1, holds ? reservations.type! : 0)
         .zeros(4);
-      out.uint(2, registration.ports.relativePort);
-      const transportId = encodeTransportId(registration.ports);
+      out.uint(2, everywhere ? 0 : ports.relativePort);
+      const transportId = encodeTransportId(ports);
       out.uint(4, transportId.length).put(transportId);
     }
   }),

@@ -1,8 +1,10 @@
 import { bit, bits, u16, u32, u64big, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { type Command, command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
-import { isReservationType, type ReservationType } from '../reservations.ts';
+import { isReservationType, type ReservationType } from '../reservation-type.ts';
+import type { InitiatorPort, RegisterOptions } from '../reservations.ts';
 import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import type { Task } from '../task.ts';
 import { endingInConflict, succeeds } from './reservation-conflict.ts';
@@ -35,13 +37,16 @@ const moveList = layout(24, {
   transportIdLength: u32(20),
 });
 
-/** One TransportID with the longest iSCSI name is 256 bytes; more than this is no list of ours. */
-const LONGEST_LIST = 4096;
+/** SPC-4 6.16.3: with SPEC_I_PT a list of TransportIDs follows. */
+const portList = layout(28, { transportIdLength: u32(24) });
+
+/** 1024 registrations of 64 bytes, the length of a usual TransportID; the longest iSCSI name makes one of 252. */
+const LONGEST_LIST = 64 * 1024;
 
 const row = (
   name: string,
   serviceAction: number,
-  run: (unit: LogicalUnit, task: Task) => void,
+  run: (unit: LogicalUnit, task: Task) => MaybePromise<void>,
   longest = list.length,
 ): Command<LogicalUnit> =>
   command<LogicalUnit>({
@@ -59,7 +64,7 @@ const row = (
     },
     run(unit, task) {
       if (task.dataOut.length < task.wantedOut) throw parameterListLengthError();
-      run(unit, task);
+      return run(unit, task);
     },
   });
 
@@ -76,43 +81,80 @@ function typeOf(task: Task): ReservationType {
   return type;
 }
 
-/** What REPORT CAPABILITIES says is not there (SPC-4 6.16.3): SIP_C, ATP_C, PTPL_C. */
-function requireNothingMore({ dataOut }: Task): void {
-  if (list.specifyInitiatorPorts.get(dataOut)) throw invalidFieldInParameterList(20, 3);
-  if (list.allTargetPorts.get(dataOut)) throw invalidFieldInParameterList(20, 2);
-  if (list.activatePersistThroughPowerLoss.get(dataOut)) throw invalidFieldInParameterList(20, 0);
-  if (dataOut.length !== list.length) throw parameterListLengthError();
+/** PTPL_C says whether APTPL may be one; `byte` and bit 0 is where it lies (SPC-4 6.16.3). */
+function persistence(unit: LogicalUnit, wanted: boolean, byte: number): boolean {
+  if (wanted && !unit.reservations.canPersist) throw invalidFieldInParameterList(byte, 0);
+  return wanted;
+}
+
+function optionsOf(unit: LogicalUnit, { dataOut }: Task): Omit<RegisterOptions, 'initiatorPorts'> {
+  return {
+    allTargetPorts: list.allTargetPorts.get(dataOut),
+    persist: persistence(unit, list.activatePersistThroughPowerLoss.get(dataOut), 20),
+  };
+}
+
+/** The initiator ports of an additional parameter list (SPC-4 6.16.3). */
+function initiatorPorts(unit: LogicalUnit, dataOut: Buffer): InitiatorPort[] {
+  if (dataOut.length < portList.length) throw parameterListLengthError();
+  // A list that the parameter list cuts short, or one longer than it says.
+  if (portList.transportIdLength.get(dataOut) !== dataOut.length - portList.length) {
+    throw invalidFieldInParameterList(portList.transportIdLength.offset);
+  }
+  const ports: InitiatorPort[] = [];
+  for (let at = portList.length; at < dataOut.length;) {
+    const { initiatorName, isid, length } = decodeTransportId(dataOut.subarray(at), at);
+    if (isid !== undefined) ports.push({ initiatorName, isid });
+    else {
+      // SPC-4 7.6.4.6: a name alone is for every initiator port known by it.
+      const known = unit.reservations.portsOf(initiatorName);
+      if (known.length === 0) throw invalidFieldInParameterList(at);
+      ports.push(...known);
+    }
+    at += length;
+  }
+  return ports;
 }
 
 const register = row(
   'REGISTER',
   0x00,
   (unit, task) => {
-    requireNothingMore(task);
+    const { dataOut } = task;
+    const options = optionsOf(unit, task);
+    const specified = list.specifyInitiatorPorts.get(dataOut);
+    if (!specified && dataOut.length !== list.length) throw parameterListLengthError();
     const { key, newKey } = keys(task);
-    endingInConflict(task, () => unit.reservations.register(task.nexus, key, newKey));
+    return endingInConflict(unit, task, () =>
+      unit.reservations.register(
+        task.nexus,
+        key,
+        newKey,
+        specified ? { ...options, initiatorPorts: initiatorPorts(unit, dataOut) } : options,
+      ),
+    );
   },
   LONGEST_LIST,
 );
 
 const reserve = row('RESERVE', 0x01, (unit, task) => {
   const type = typeOf(task);
-  endingInConflict(task, () => unit.reservations.reserve(task.nexus, keys(task).key, type));
+  return endingInConflict(unit, task, () => unit.reservations.reserve(task.nexus, keys(task).key, type));
 });
 
 const release = row('RELEASE', 0x02, (unit, task) => {
   const type = typeOf(task);
-  endingInConflict(task, () => unit.reservations.release(task.nexus, keys(task).key, type));
+  return endingInConflict(unit, task, () => unit.reservations.release(task.nexus, keys(task).key, type));
 });
 
 const clear = row('CLEAR', 0x03, (unit, task) =>
-  endingInConflict(task, () => unit.reservations.clear(task.nexus, keys(task).key)),
+  endingInConflict(unit, task, () => unit.reservations.clear(task.nexus, keys(task).key)),
 );
 
 const preempt = row('PREEMPT', 0x04, (unit, task) => {
   const type = typeOf(task);
   const { key, newKey } = keys(task);
-  endingInConflict(task, () => unit.reservations.preempt(task.nexus, key, newKey, type));
+  return endingInConflict(unit, task, () => unit.reservations.preempt(task.nexus, key, newKey, type));
 });
 
 /** SPC-4 5.13.11.2.5: it ends when the tasks of those who were preempted have. */
@@ -123,40 +165,52 @@ const preemptAndAbort = row('PREEMPT AND ABORT', 0x05, (unit, task) => {
   const done = succeeds(task, () => {
     preempted = unit.reservations.preempt(task.nexus, key, newKey, type);
   });
-  if (!done) return;
-  unit.abort(
-    other => other !== task && preempted(other),
-    () => task.good(),
-    task.nexus,
-  );
+  if (!done) return undefined;
+  const settled = unit.reservations.settled();
+  const aborted = new Promise<void>(resolve => {
+    unit.abort(other => other !== task && preempted(other), resolve, task.nexus);
+  });
+  return Promise.all([aborted, settled]).then(() => task.good());
 });
 
 const registerAndIgnore = row('REGISTER AND IGNORE EXISTING KEY', 0x06, (unit, task) => {
-  requireNothingMore(task);
-  endingInConflict(task, () => unit.reservations.register(task.nexus, undefined, keys(task).newKey));
+  // SPC-4 6.16.3: for REGISTER alone.
+  if (list.specifyInitiatorPorts.get(task.dataOut)) throw invalidFieldInParameterList(20, 3);
+  const options = optionsOf(unit, task);
+  const { newKey } = keys(task);
+  return endingInConflict(unit, task, () =>
+    unit.reservations.register(task.nexus, undefined, newKey, options),
+  );
 });
 
+/** SPC-4 5.13.8: SCOPE and TYPE are ignored. */
 const registerAndMove = row(
   'REGISTER AND MOVE',
   0x07,
   (unit, task) => {
     const { dataOut } = task;
-    typeOf(task);
-    if (moveList.activatePersistThroughPowerLoss.get(dataOut)) throw invalidFieldInParameterList(17, 0);
+    const persist = persistence(unit, moveList.activatePersistThroughPowerLoss.get(dataOut), 17);
     const relativePort = moveList.relativePort.get(dataOut);
     if (unit.device?.relativePorts.includes(relativePort) !== true) throw invalidFieldInParameterList(18);
-    if (moveList.transportIdLength.get(dataOut) !== dataOut.length - moveList.length) {
+    const at = moveList.length;
+    if (moveList.transportIdLength.get(dataOut) !== dataOut.length - at) {
       throw invalidFieldInParameterList(20);
     }
-    const to = { ...decodeTransportId(dataOut.subarray(moveList.length), moveList.length), relativePort };
+    const { initiatorName, isid, length } = decodeTransportId(dataOut.subarray(at), at);
+    // The reservation goes to one nexus, so that a name alone says too little.
+    if (isid === undefined) throw invalidFieldInParameterList(at);
+    if (at + length !== dataOut.length) throw invalidFieldInParameterList(20);
+    const to = { initiatorName, isid, relativePort };
     const unregister = moveList.unregister.get(dataOut);
     const { key, newKey } = keys(task);
-    endingInConflict(task, () => unit.reservations.move(task.nexus, key, to, newKey, unregister));
+    return endingInConflict(unit, task, () =>
+      unit.reservations.move(task.nexus, key, to, newKey, { unregister, persist }),
+    );
   },
   LONGEST_LIST,
 );
 
-/** SPC-4 6.16. */
+/** SPC-4 6.16. REPLACE LOST RESERVATION is not there: no reservation is ever lost, RLR_C = 0. */
 export const persistentReserveOuts = [
   register,
   reserve,

@@ -1,9 +1,14 @@
+import type { LogicalUnit } from '../logical-unit.ts';
 import { ReservationConflict } from '../reservations.ts';
 import type { Task } from '../task.ts';
 
-/** Does it and ends the task with GOOD, or with RESERVATION CONFLICT. */
-export function endingInConflict(task: Task, doIt: () => void): void {
-  if (succeeds(task, doIt)) task.good();
+/** Does it and ends the task with RESERVATION CONFLICT, or with GOOD once what it changed is settled. */
+export function endingInConflict(unit: LogicalUnit, task: Task, doIt: () => void): Promise<void> | undefined {
+  if (!succeeds(task, doIt)) return undefined;
+  const settled = unit.reservations.settled();
+  if (settled !== undefined) return settled.then(() => task.good());
+  task.good();
+  return undefined;
 }
 
 /** False when the task has been ended with RESERVATION CONFLICT. */
@@ -13,7 +18,7 @@ export function succeeds(task: Task, doIt: () => void): boolean {
     return true;
   } catch (error) {
     if (!(error instanceof ReservationConflict)) throw error;
-    task.end(error.status);
+    task.unit!.conflict(task);
     return false;
   }
 }

@@ -18,7 +18,7 @@ const reserve = (name: string, opcode: number, cdb: typeof cdb6): Command<Logica
     ordering: 'free',
     portState: 'standby',
     tolerated: LUN_BITS,
-    run: (unit, task) => endingInConflict(task, () => unit.reservations.reserveUnit(task.nexus)),
+    run: (unit, task) => endingInConflict(unit, task, () => unit.reservations.reserveUnit(task.nexus)),
   });
 
 const release = (name: string, opcode: number, cdb: typeof cdb6): Command<LogicalUnit> =>
@@ -30,7 +30,7 @@ const release = (name: string, opcode: number, cdb: typeof cdb6): Command<Logica
     ordering: 'free',
     portState: 'standby',
     tolerated: LUN_BITS,
-    run: (unit, task) => endingInConflict(task, () => unit.reservations.releaseUnit(task.nexus)),
+    run: (unit, task) => endingInConflict(unit, task, () => unit.reservations.releaseUnit(task.nexus)),
   });
 
 export const reservesAndReleases = [

@@ -2,7 +2,9 @@ import { bits, bit, u24, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { invalidFieldInParameterList } from '../sense.ts';
 import {
+  controlExtensionPage,
   controlPage,
+  disconnectReconnectPage,
   informationalExceptionsPage,
   type ModeHeader,
   type ModePage,
@@ -101,8 +103,9 @@ const SELECT_COMPRESSION = 14;
 
 export const tapeModePages = (unit: TapeUnit): readonly ModePage[] => [
   modePage(0x01, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), // read-write error recovery, SSC-4 8.3.5
-  modePage(0x02, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), // disconnect-reconnect, SPC-4 7.5.10
+  disconnectReconnectPage,
   controlPage({ swp: true }),
+  controlExtensionPage,
   // The bit is kept for those who set it. The algorithms are 0, none: records are stored as they come.
   modePage(DATA_COMPRESSION, [DCC, DDE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [DCE]),
   {

@@ -26,7 +26,7 @@ const BUFFERED = 1;
 export class TapeUnit extends LogicalUnit {
   readonly deviceType = DeviceType.TAPE;
   readonly removable = true;
-  readonly modePages: ModePages = new ModePages(tapeModePages(this), new TapeModeHeader(this));
+  readonly modePages: ModePages = new ModePages(tapeModePages(this), new TapeModeHeader(this), this.state);
   readonly removal = new RemovalPrevention();
   readonly grain = 0;
   readonly density: Density = LTO_6;
