@@ -3,7 +3,7 @@ import { layout } from '../bytes/layout.ts';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { decodeSense, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
-import { deviceFailure, type Outcome, type Sink, type Source } from './end.ts';
+import { type BlockCscd, carryOut, deviceFailure, type Outcome, type Sink, type Source } from './end.ts';
 import { holesIn, type Run } from './holes.ts';
 import type { Errand, Initiator } from './initiator.ts';
 import { CHUNK_BYTES, COMMANDS_AHEAD, LEAST_HOLE_BYTES } from './limits.ts';
@@ -52,7 +52,7 @@ const recovered = (errand: Errand): boolean =>
   errand.outcome === Status.CHECK_CONDITION && decodeSense(errand.sense)?.key === SenseKey.RECOVERED_ERROR;
 
 /** A block device as copy source or destination. */
-export class BlockEnd {
+export class BlockEnd implements BlockCscd {
   readonly kind = 'block';
   readonly initiator: Initiator;
   readonly lun: number;
@@ -110,7 +110,6 @@ export class BlockEnd {
     return { bytes: 0, abort: new CopyAbort(code, this.pointer) };
   }
 
-  /** Unmapped runs of what is to be read that are long enough to be passed over. */
   holes(lba: number, bytes: number): MaybePromise<readonly Run[]> {
     if (!this.thin || bytes < LEAST_HOLE_BYTES) return NO_HOLES;
     const { blockBytes } = this;
@@ -118,10 +117,18 @@ export class BlockEnd {
     return holesIn(this.initiator, this.lun, range, blockBytes);
   }
 
-  /**
-   * Reads from `lba` on. `unit`: what is written at a time, so that reads end where writes do. No read goes over the edge
-   * of a hole, and in a hole there is none: zeros take its place.
-   */
+  async command(cdb: Buffer, out?: Buffer): Promise<void> {
+    await carryOut(this, cdb, out);
+  }
+
+  async block(lba: number): Promise<Buffer> {
+    const { status, data, sense } = await this.initiator.ask(this.lun, cdbOf(0x88, lba, 1), this.blockBytes);
+    if (status !== Status.GOOD) throw deviceFailure('destination', { outcome: status, sense }, this.pointer);
+    if (data.length < this.blockBytes) throw new CopyAbort(CopyCode.UNDERRUN, this.pointer);
+    return data;
+  }
+
+  /** No read goes over the edge of a hole, and in a hole there is none: zeros take its place. */
   source(lba: number, unit: number, holes: readonly Run[] = NO_HOLES): Source {
     const { blockBytes } = this;
     const whole = unit <= CHUNK_BYTES ? CHUNK_BYTES - (CHUNK_BYTES % unit) : CHUNK_BYTES;

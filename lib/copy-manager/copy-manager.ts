@@ -7,8 +7,8 @@ import { extendedCopyLid1, extendedCopyLid4 } from './extended-copy.ts';
 import { receiveCopyOperatingParameters } from './operating-parameters.ts';
 import { OperationTable } from './operation-table.ts';
 import type { Copying } from './originate.ts';
-import { receiveCopyFailureDetails, receiveCopyStatus } from './receive-copy-lid1.ts';
-import { receiveCopyStatusLid4 } from './receive-copy-lid4.ts';
+import { receiveCopyData, receiveCopyFailureDetails, receiveCopyStatus } from './receive-copy-lid1.ts';
+import { receiveCopyDataLid4, receiveCopyStatusLid4 } from './receive-copy-lid4.ts';
 import { thirdPartyCopyPage } from './third-party-copy-page.ts';
 import { Turns } from './turns.ts';
 
@@ -34,7 +34,9 @@ export class CopyManager implements Copying {
       receiveCopyStatus(this.operations),
       receiveCopyOperatingParameters(),
       receiveCopyFailureDetails(this.operations),
+      receiveCopyData(this.operations),
       receiveCopyStatusLid4(this.operations),
+      receiveCopyDataLid4(this.operations),
     ];
     this.#page = thirdPartyCopyPage(this.#rows);
   }

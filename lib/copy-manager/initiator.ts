@@ -71,6 +71,14 @@ export class Initiator implements Carrier {
     done(errand);
   }
 
+  /** As a write that ends well, without one: to what is nothing. */
+  writeNothing(out: Buffer, done: (errand: Errand) => void): void {
+    const errand = new Errand(this);
+    errand.out = out;
+    errand.wantedOut = out.length;
+    done(errand);
+  }
+
   /** `out` is the command's until it is done; it is not copied. */
   write(lun: number, cdb: Buffer, out: Buffer, done: (errand: Errand) => void): void {
     this.#send(lun, cdb, 0, out, done);
@@ -81,6 +89,17 @@ export class Initiator implements Carrier {
     return new Promise(resolve => {
       this.read(lun, cdb, bytes, errand => {
         const reply = { status: errand.outcome, data: Buffer.from(errand.read), sense: errand.sense };
+        errand.release();
+        resolve(reply);
+      });
+    });
+  }
+
+  /** The same for a command that brings a parameter list, or nothing. */
+  tell(lun: number, cdb: Buffer, out: Buffer): Promise<Reply> {
+    return new Promise(resolve => {
+      this.write(lun, cdb, out, errand => {
+        const reply = { status: errand.outcome, data: NO_BYTES, sense: errand.sense };
         errand.release();
         resolve(reply);
       });

@@ -1,14 +1,21 @@
 import { type SenseFacts, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
-import { type End, type EndRole, endFields, Resolver } from './cscd/resolve.ts';
+import { type EndRole, endFields, Resolver } from './cscd/resolve.ts';
+import type { End } from './end.ts';
 import { DataQueue } from './data-queue.ts';
-import { Initiator } from './initiator.ts';
+import { type Errand, Initiator } from './initiator.ts';
 import type { CopyOperation, Ending } from './operation.ts';
 import { type ParameterList, segmentAt, segmentHeader } from './parameter-list.ts';
 import { Pump, type PumpResult } from './pump.ts';
 import { segmentTypes } from './segments/registry.ts';
-import { type MoveOrder, SegmentFailure, type SegmentType, type Work } from './segments/segment.ts';
+import {
+  type MoveOrder,
+  type Segment,
+  SegmentFailure,
+  type SegmentType,
+  type Work,
+} from './segments/segment.ts';
 import { CopyAbort, CopyCode, copyAborted } from './sense.ts';
 import type { Turns } from './turns.ts';
 
@@ -17,6 +24,22 @@ export interface JobFor {
   readonly device: TargetDevice;
   readonly operation: CopyOperation;
   readonly lun: number;
+}
+
+interface Failed extends Pick<SegmentFailure, 'abort' | 'residual'> {
+  readonly number: number;
+}
+
+/** How the segment failed; a mistake of ours is thrown on. */
+async function caught(act: () => Promise<void>): Promise<SegmentFailure | undefined> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SegmentFailure) return error;
+    if (error instanceof CopyAbort) return new SegmentFailure(error);
+    throw error;
+  }
 }
 
 /** The segments of an EXTENDED COPY, one after the other. */
@@ -30,6 +53,9 @@ export class Job implements Work {
   readonly #resolver: Resolver;
   readonly #turns: Turns;
   #pump: Pump | undefined;
+  /** The present segment holds what it processes. */
+  #holds = false;
+  readonly #after: { readonly segment: Segment; readonly act: () => Promise<void> }[] = [];
 
   constructor(list: ParameterList, { device, operation, lun }: JobFor, turns: Turns) {
     const { nexus, unit } = operation;
@@ -48,25 +74,21 @@ export class Job implements Work {
     return this.operation.stopped;
   }
 
+  get inline(): Buffer {
+    return this.#list.inline;
+  }
+
   /** Resolves when no command is under way any more. */
   async run(): Promise<Ending> {
-    const list = this.#list;
-    const { operation } = this;
     try {
-      for (let number = 0; number < list.segments.length; number++) {
-        if (this.#turns.over()) await this.#turns.rest();
-        if (this.stopped) break;
-        operation.segmentsProcessed = number + 1;
-        const failure = await this.#process(list, list.segments[number]!);
-        if (this.stopped) break;
-        if (failure !== undefined) {
-          const { abort, residual } = failure;
-          return { status: Status.CHECK_CONDITION, facts: copyAborted(abort, number, residual) };
-        }
+      const failed = await this.#segments();
+      const failedLast = await this.#lastOnes();
+      const { number, abort, residual } = failed ?? failedLast ?? {};
+      if (abort !== undefined) {
+        return { status: Status.CHECK_CONDITION, facts: copyAborted(abort, number!, residual) };
       }
-      return list.goodWithSense
-        ? { status: Status.GOOD, facts: allProcessed(list) }
-        : { status: Status.GOOD };
+      const facts = this.#list.goodWithSense ? allProcessed(this.#list) : undefined;
+      return facts === undefined ? { status: Status.GOOD } : { status: Status.GOOD, facts };
     } finally {
       // What CAT = 1 keeps on the last segment is discarded (SPC-4 5.17.7.2 table 116).
       this.sourceData.clear();
@@ -74,29 +96,59 @@ export class Job implements Work {
     }
   }
 
-  async #process(list: ParameterList, offset: number): Promise<SegmentFailure | undefined> {
-    const bytes = segmentAt(list, offset);
-    const type = segmentTypes.get(segmentHeader.type.get(bytes))!;
-    try {
-      const source = await this.#end(type, bytes, 'source');
-      const destination = await this.#end(type, bytes, 'destination');
+  async #segments(): Promise<Failed | undefined> {
+    const { length } = this.#list.segments;
+    for (let number = 0; number < length; number++) {
+      await this.rest();
       if (this.stopped) return undefined;
-      const cat = segmentHeader.cat.get(bytes);
-      const destinationCount = segmentHeader.destinationCount.get(bytes);
-      await type.run({ bytes, cat, destinationCount, source, destination }, this);
-      return undefined;
-    } catch (error) {
-      if (error instanceof SegmentFailure) return error;
-      if (error instanceof CopyAbort) return new SegmentFailure(error);
-      throw error;
+      this.operation.segmentsProcessed = number + 1;
+      const failure = await caught(() => this.#process(number));
+      if (this.stopped) return undefined;
+      if (failure !== undefined) return { abort: failure.abort, residual: failure.residual, number };
     }
+    return undefined;
+  }
+
+  async #process(number: number): Promise<void> {
+    const bytes = segmentAt(this.#list, this.#list.segments[number]!);
+    const type = segmentTypes.get(segmentHeader.type.get(bytes))!;
+    const source = await this.#end(type, bytes, 'source');
+    const destination = await this.#end(type, bytes, 'destination');
+    if (this.stopped) return;
+    this.#holds = type.holds === true;
+    const cat = segmentHeader.cat.get(bytes);
+    const destinationCount = segmentHeader.destinationCount.get(bytes);
+    await type.run({ bytes, number, cat, destinationCount, source, destination }, this);
+  }
+
+  /** Segments that have their turn after all others, also when one of those failed. */
+  async #lastOnes(): Promise<Failed | undefined> {
+    for (const { segment, act } of this.#after) {
+      if (this.stopped) return undefined;
+      const failure = await caught(act);
+      if (failure !== undefined)
+        return { abort: failure.abort, residual: failure.residual, number: segment.number };
+    }
+    return undefined;
+  }
+
+  afterAll(segment: Segment, act: () => Promise<void>): void {
+    this.#after.push({ segment, act });
+  }
+
+  async rest(): Promise<void> {
+    if (this.#turns.over()) await this.#turns.rest();
+  }
+
+  writeNothing(from: Buffer, done: (errand: Errand) => void): void {
+    this.#initiator.writeNothing(from, done);
   }
 
   async #end(type: SegmentType, bytes: Buffer, role: EndRole): Promise<End | undefined> {
     const wanted = type[role];
     if (wanted === undefined) return undefined;
     const end = await this.#resolver.end(endFields[role].get(bytes), role);
-    if (end.kind !== wanted) {
+    if (wanted !== 'any' && end.kind !== wanted) {
       const pointer = { in: 'segment', byte: endFields[role].offset } as const;
       throw new CopyAbort(CopyCode.INVALID_OPERATION, pointer);
     }
@@ -106,9 +158,10 @@ export class Job implements Work {
   async pump(order: MoveOrder): Promise<PumpResult> {
     const pump = new Pump(
       {
-        ...order,
         sourceData: this.sourceData,
         destinationData: this.destinationData,
+        ...order,
+        ...(this.#holds ? { processed: (bytes: Buffer) => this.operation.hold(bytes) } : {}),
         wrote: order.silent === true ? () => {} : bytes => this.wrote(bytes),
       },
       this.#turns,

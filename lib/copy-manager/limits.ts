@@ -22,11 +22,14 @@ export const MAX_DESCRIPTOR_LIST_BYTES = 32 * MAX_CSCDS + 28 * MAX_SEGMENTS;
 /** MAXIMUM SEGMENT LENGTH, what one segment may write; padding is not counted. */
 export const MAX_SEGMENT_BYTES = 256 * MIB;
 
-/** MAXIMUM INLINE DATA LENGTH: 0 while there is no segment type 04h. */
-export const MAX_INLINE_BYTES = 0;
+/** MAXIMUM INLINE DATA LENGTH; a LID4 list has room for 64 KiB less one byte. */
+export const MAX_INLINE_BYTES = 256 * KIB;
 
-/** HELD DATA LIMIT: 0 while no segment type holds data. */
-export const HELD_DATA_BYTES = 0;
+/** HELD DATA LIMIT: what one copy keeps for RECEIVE COPY DATA. */
+export const HELD_DATA_BYTES = MIB;
+
+/** Finished copies whose held data is kept, 64 MiB in all; the oldest give way. */
+export const MAX_COPIES_WITH_HELD_DATA = 64;
 
 /** MAXIMUM STREAM DEVICE TRANSFER SIZE: the largest read or write of a tape. */
 export const MAX_STREAM_TRANSFER_BYTES = 8 * MIB;

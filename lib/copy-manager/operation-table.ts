@@ -1,6 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Nexus } from '../scsi-cmds/nexus.ts';
-import { MAX_COPIES, MAX_COPIES_OF_NEXUS, MAX_NEXUSES_WITH_RESULTS, MAX_RESULTS_OF_NEXUS } from './limits.ts';
+import {
+  MAX_COPIES,
+  MAX_COPIES_OF_NEXUS,
+  MAX_COPIES_WITH_HELD_DATA,
+  MAX_NEXUSES_WITH_RESULTS,
+  MAX_RESULTS_OF_NEXUS,
+} from './limits.ts';
 import type { CopyOperation } from './operation.ts';
 import { CopyCode, refused } from './sense.ts';
 
@@ -16,6 +22,8 @@ export class OperationTable {
   readonly #running = new Set<CopyOperation>();
   /** Finished ones by nexus and list identifier; the nexus that was heard of least lately goes first. */
   readonly #results = new LRUCache<string, Map<number, CopyOperation>>({ max: MAX_NEXUSES_WITH_RESULTS });
+  /** Finished copies with held data, oldest first. */
+  readonly #holding = new Set<CopyOperation>();
   #idle: (() => void)[] = [];
 
   get running(): ReadonlySet<CopyOperation> {
@@ -84,6 +92,7 @@ export class OperationTable {
   }
 
   #keep(operation: CopyOperation, listId: number): void {
+    if (operation.held !== undefined) this.#keepHeld(operation);
     let known = this.#results.get(operation.nexus.id);
     if (known === undefined) this.#results.set(operation.nexus.id, (known = new Map()));
     known.set(listId, operation);
@@ -91,6 +100,16 @@ export class OperationTable {
     for (const old of known.keys()) {
       if (known.size <= MAX_RESULTS_OF_NEXUS) break;
       known.delete(old);
+    }
+  }
+
+  /** SPC-4 5.17.4.5: dropped when the room is needed. */
+  #keepHeld(operation: CopyOperation): void {
+    this.#holding.add(operation);
+    for (const old of this.#holding) {
+      if (this.#holding.size <= MAX_COPIES_WITH_HELD_DATA && old.held !== undefined) break;
+      old.held?.drop();
+      this.#holding.delete(old);
     }
   }
 

@@ -3,6 +3,8 @@ import type { Nexus } from '../scsi-cmds/nexus.ts';
 import type { SenseFacts } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 
+import { HeldData } from './held-data.ts';
+
 /** How a copy operation ended; `facts` with CHECK CONDITION, and with GOOD where sense was asked for. */
 export interface Ending {
   readonly status: Status;
@@ -48,6 +50,8 @@ export class CopyOperation implements Origin, BackgroundWork {
   /** Status and sense that its command ended with, or would have. */
   status: Status = Status.GOOD;
   sense: Buffer = NO_SENSE;
+  /** What segments with "hold" have kept; undefined when none of them has been processed. */
+  held: HeldData | undefined;
   /** What the initiator has fetched is not kept (SPC-4 6.25, 6.23). */
   statusKnown = true;
   detailsKnown = true;
@@ -72,6 +76,15 @@ export class CopyOperation implements Origin, BackgroundWork {
   wrote(bytes: number): void {
     this.transferredBytes += bytes;
     this.#counter++;
+  }
+
+  hold(bytes: Buffer): void {
+    (this.held ??= new HeldData()).add(bytes);
+  }
+
+  /** It has been fetched: what there was is no loss. */
+  dropHeld(): void {
+    this.held = undefined;
   }
 
   /** Whether a reset has taken away what was known of it. */

@@ -18,6 +18,10 @@ export interface PumpOrder {
   readonly limit: number;
   /** When all is processed, fill the destination data up to a whole-block transfer. */
   readonly pad: boolean;
+  /** When all is processed, what comes behind it: the rest of a block that is changed in part. */
+  readonly tail?: Piece;
+  /** Bytes are about to be processed; for held data. */
+  processed?(bytes: Buffer): void;
   /** So many more bytes are written, in order from the first. */
   wrote(bytes: number): void;
 }
@@ -70,7 +74,7 @@ export class Pump {
     this.#order = order;
     this.#turns = turns;
     this.#toProcess = order.process;
-    this.#padded = !order.pad;
+    this.#padded = !order.pad && order.tail === undefined;
     this.#limit = order.limit;
     let finish!: (result: PumpResult) => void;
     this.result = new Promise(resolve => {
@@ -175,7 +179,7 @@ export class Pump {
       const outcome = source.outcome(errand);
       this.#sourceAbort = outcome.abort;
       sourceData.link({
-        bytes: errand.read.subarray(0, outcome.bytes),
+        bytes: errand.read.subarray(outcome.skipped ?? 0, (outcome.skipped ?? 0) + outcome.bytes),
         hold: new Hold(() => errand.release()),
       });
     }
@@ -185,11 +189,18 @@ export class Pump {
     const { sourceData, destinationData, sink } = this.#order;
     const bytes = Math.min(this.#toProcess, sourceData.length);
     if (bytes > 0) {
-      for (const piece of sourceData.cut(bytes)) destinationData.join(piece);
+      for (const piece of sourceData.cut(bytes)) {
+        this.#order.processed?.(piece.bytes);
+        destinationData.join(piece);
+      }
       this.#toProcess -= bytes;
     }
     if (this.#toProcess === 0 && !this.#padded) {
       this.#padded = true;
+      if (this.#order.tail !== undefined) {
+        destinationData.join(this.#order.tail);
+        return;
+      }
       const over = destinationData.length % sink.unit;
       if (over > 0) destinationData.pad(sink.unit - over);
     }

@@ -54,6 +54,7 @@ const statusOf = (operation: CopyOperation): Buffer => {
     out,
     operation.running ? CopyStatus.IN_PROGRESS : failed(operation) ? CopyStatus.FAILED : CopyStatus.COMPLETED,
   );
+  copyStatusData.heldDataDiscarded.set(out, operation.held?.discarded === true);
   copyStatusData.segmentsProcessed.set(out, operation.segmentsProcessed);
   copyStatusData.units.set(out, units);
   copyStatusData.transferCount.set(out, count);
@@ -96,4 +97,19 @@ export const receiveCopyFailureDetails = (operations: OperationTable): Command<L
       if (!operation.statusKnown) operations.forget(operation);
     }
     goodWithin(task, details, allocated);
+  });
+
+/** RECEIVE COPY DATA(LID1) (SPC-4 6.20): what segments with "hold" have kept, also after a failure. */
+export const receiveCopyData = (operations: OperationTable): Command<LogicalUnit> =>
+  receiveRow('RECEIVE COPY DATA(LID1)', 0x01, cdb, task => {
+    const operation = named(operations, task.nexus, task.cdb);
+    if (operation?.held === undefined || operation.running) throw invalidFieldInCdb(LIST_ID_AT);
+    const { held } = operation;
+    const head = Buffer.alloc(AVAILABLE_BYTES);
+    head.writeUInt32BE(held.length);
+    const data = Buffer.concat([head, held.bytes]);
+    const allocated = cdb.allocationLength.get(task.cdb);
+    // Dropped when all of it was transferred, or when nothing was wanted.
+    if (allocated === 0 || allocated >= data.length) operation.dropHeld();
+    goodWithin(task, data, allocated);
   });

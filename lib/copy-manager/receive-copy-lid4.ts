@@ -85,3 +85,23 @@ export const receiveCopyStatusLid4 = (operations: OperationTable): Command<Logic
   receiveRow('RECEIVE COPY STATUS(LID4)', 0x05, cdb, task =>
     goodWithin(task, headerOf(namedOperation(operations, task)), cdb.allocationLength.get(task.cdb)),
   );
+
+/** HELD DATA LENGTH counts what has been kept of a copy that ended well (SPC-4 6.21). */
+const HELD_LENGTH_BYTES = 4;
+
+/** RECEIVE COPY DATA(LID4) (SPC-4 6.21). */
+export const receiveCopyDataLid4 = (operations: OperationTable): Command<LogicalUnit> =>
+  receiveRow('RECEIVE COPY DATA(LID4)', 0x06, cdb, task => {
+    const operation = namedOperation(operations, task);
+    const { held } = operation;
+    const told = statusOf(operation) === OperationStatus.COMPLETED && held !== undefined;
+    const bytes = told ? held.bytes : Buffer.alloc(0);
+    const header = headerOf(operation, HELD_LENGTH_BYTES + bytes.length);
+    sharedHeader.heldDataDiscarded.set(header, held?.discarded === true);
+    const length = Buffer.alloc(HELD_LENGTH_BYTES);
+    length.writeUInt32BE(bytes.length);
+    const data = Buffer.concat([header, length, bytes]);
+    const allocated = cdb.allocationLength.get(task.cdb);
+    if (told && (allocated === 0 || allocated >= data.length)) operation.dropHeld();
+    goodWithin(task, data, allocated);
+  });

@@ -2,7 +2,15 @@ import { bit, u24, u8 } from '../bytes/fields.ts';
 import { layout } from '../bytes/layout.ts';
 import { SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
-import { deviceFailure, type Outcome, type Sink, type Source } from './end.ts';
+import {
+  carryOut,
+  deviceFailure,
+  type Outcome,
+  type Sink,
+  type Source,
+  type StreamCscd,
+  type TapeObject,
+} from './end.ts';
 import type { Errand, Initiator } from './initiator.ts';
 import { CopyAbort, CopyCode, type CopyPointer, readStreamSense, type StreamSense } from './sense.ts';
 
@@ -13,8 +21,18 @@ const MODE_SENSE = Buffer.from('1a0000000c0000000000000000000000', 'hex');
 const MODE_DATA_BYTES = 12;
 const BLOCK_LENGTH_AT = 9;
 
+/** SPACE(6), one block back (SSC-4). */
+const BACK_ONE_RECORD = Buffer.from('1100ffffff0000000000000000000000', 'hex');
+const FIRST_RECORD_BYTES = 256 * 1024;
+
+const recordOf = (errand: Errand, bytes: number): TapeObject => ({
+  kind: 'record',
+  bytes: errand.read.subarray(0, bytes),
+  release: () => errand.release(),
+});
+
 /** A sequential-access device as copy source or destination. */
-export class StreamEnd {
+export class StreamEnd implements StreamCscd {
   readonly kind = 'stream';
   readonly initiator: Initiator;
   readonly lun: number;
@@ -23,6 +41,8 @@ export class StreamEnd {
   /** STREAM BLOCK LENGTH with FIXED = 1, otherwise 1: a transfer length counts in it (SPC-4 6.4.5.4 table 138). */
   readonly blockBytes: number;
   readonly pointer: CopyPointer;
+  /** Room for one record of unknown length: what the longest one so far took. */
+  #recordBytes = FIRST_RECORD_BYTES;
 
   constructor(
     initiator: Initiator,
@@ -60,6 +80,48 @@ export class StreamEnd {
   #residual(said: StreamSense, wanted: number): number {
     if (said.information === undefined) return wanted;
     return Math.min(Math.max(said.information * this.blockBytes, 0), wanted);
+  }
+
+  async command(cdb: Buffer, out?: Buffer): Promise<void> {
+    await carryOut(this, cdb, out);
+  }
+
+  async object(): Promise<TapeObject> {
+    for (;;) {
+      const errand = await this.#readRecord(this.#recordBytes);
+      const { outcome, sense } = errand;
+      if (outcome === Status.GOOD) return recordOf(errand, errand.read.length);
+      const said = outcome === Status.CHECK_CONDITION ? readStreamSense(sense) : undefined;
+      if (said?.key === SenseKey.RECOVERED_ERROR) return recordOf(errand, errand.read.length);
+      const information = said?.information;
+      if (said?.key === SenseKey.NO_SENSE && said.incorrectLength && information !== undefined) {
+        if (information > 0) return recordOf(errand, errand.expectedIn - information);
+        // A longer one: back to its beginning, and again with room for it.
+        errand.release();
+        this.#recordBytes -= information;
+        await this.command(Buffer.from(BACK_ONE_RECORD));
+        continue;
+      }
+      errand.release();
+      if (said?.filemark === true && said.key === SenseKey.NO_SENSE) return { kind: 'filemark' };
+      const end = said?.key === SenseKey.BLANK_CHECK || said?.endOfMedium === true;
+      if (end) return { kind: 'end' };
+      throw deviceFailure('source', { outcome, sense }, this.pointer);
+    }
+  }
+
+  #readRecord(bytes: number): Promise<Errand> {
+    const cdb = Buffer.alloc(16);
+    transferCdb.opcode.set(cdb, 0x08);
+    transferCdb.transferLength.set(cdb, bytes);
+    return new Promise(resolve => this.initiator.read(this.lun, cdb, bytes, resolve));
+  }
+
+  async put(record: Buffer): Promise<void> {
+    const cdb = Buffer.alloc(16);
+    transferCdb.opcode.set(cdb, 0x0a);
+    transferCdb.transferLength.set(cdb, record.length);
+    await this.command(cdb, record);
   }
 
   source(transferLength: number): Source {

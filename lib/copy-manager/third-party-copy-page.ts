@@ -6,6 +6,7 @@ import { CSCD_IDS } from './cscd/registry.ts';
 import { descriptorCodes } from './descriptor-codes.ts';
 import {
   GRANULARITY_LOG2,
+  HELD_DATA_BYTES,
   MAX_COPIES,
   MAX_CSCDS,
   MAX_DESCRIPTOR_LIST_BYTES,
@@ -76,6 +77,10 @@ const DESCRIPTORS: readonly PageDescriptor[] = [
   {
     type: 0x9101, // Stream Copy Operations, 7.8.17.11
     put: out => out.uint(4, MAX_STREAM_TRANSFER_BYTES).zeros(8),
+  },
+  {
+    type: 0xc001, // Held Data, 7.8.17.12
+    put: out => out.uint(4, HELD_DATA_BYTES).uint(1, GRANULARITY_LOG2).zeros(23),
   },
 ];
 

@@ -7,5 +7,15 @@ export const cscdTypes: ReadonlyMap<number, CscdType> = new Map(
 );
 
 /** CSCD descriptor IDs above 07FFh that segments may use (SPC-4 6.4.6.1 table 148). */
+export const NULL_BLOCK = 0xc000;
+export const NULL_STREAM = 0xc001;
 export const OWN_UNIT = 0xffff;
-export const CSCD_IDS: readonly number[] = [OWN_UNIT];
+export const CSCD_IDS: readonly number[] = [NULL_BLOCK, NULL_STREAM, OWN_UNIT];
+
+const NULLS: ReadonlyMap<number, 'block' | 'stream'> = new Map([
+  [NULL_BLOCK, 'block'],
+  [NULL_STREAM, 'stream'],
+]);
+
+/** What the null device of that ID is; undefined for every other ID. */
+export const nullRole = (id: number): 'block' | 'stream' | undefined => NULLS.get(id);

@@ -3,14 +3,15 @@ import { DeviceType, type LogicalUnit } from '../../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../../scsi-cmds/nexus.ts';
 import { Status } from '../../scsi-cmds/status.ts';
 import { BlockEnd } from '../block-end.ts';
+import type { End } from '../end.ts';
 import type { Initiator } from '../initiator.ts';
+import { nullEnd } from '../null-end.ts';
 import { CopyAbort, CopyCode, type CopyPointer } from '../sense.ts';
 import { StreamEnd } from '../stream-end.ts';
 import { type Cscd, cscdLayout } from './descriptor.ts';
 import { type Designator, designatorsOf, sameUnit } from './identification.ts';
-import { OWN_UNIT } from './registry.ts';
+import { nullRole, OWN_UNIT } from './registry.ts';
 
-export type End = BlockEnd | StreamEnd;
 export type EndRole = 'source' | 'destination';
 
 /** Where a segment descriptor names its ends (SPC-4 6.4.6.1 table 147). */
@@ -48,6 +49,8 @@ export class Resolver {
   /** Throws CopyAbort. */
   async end(id: number, role: EndRole): Promise<End> {
     const inSegment: CopyPointer = { in: 'segment', byte: endFields[role].offset };
+    const nothing = nullRole(id);
+    if (nothing !== undefined) return nullEnd(nothing, this.#initiator, inSegment);
     const cscd = this.#cscds[id];
     const pointer: CopyPointer = cscd === undefined ? inSegment : { in: 'list', byte: cscd.offset };
     const located = id === OWN_UNIT ? this.#own : cscd && (await this.#locate(id, cscd));

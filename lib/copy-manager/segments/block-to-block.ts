@@ -1,8 +1,8 @@
 import { u16, u64 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
-import type { BlockEnd } from '../block-end.ts';
+import type { BlockCscd } from '../end.ts';
 import { segmentHeader } from '../parameter-list.ts';
-import { moveUp } from './move-up.ts';
+import { goesUp, moveUp } from './move-up.ts';
 import type { SegmentType } from './segment.ts';
 import { extentOf, requireRange, requireSegmentLength, transfer } from './transfer.ts';
 
@@ -28,8 +28,8 @@ export const blockToBlock: SegmentType = {
   wrongRole: 'abort',
   async run(segment, work) {
     const f = blockAndBlock;
-    const source = segment.source as BlockEnd;
-    const destination = segment.destination as BlockEnd;
+    const source = segment.source as BlockCscd;
+    const destination = segment.destination as BlockCscd;
     const blocks = f.blocks.get(segment.bytes);
     const from = f.sourceLba.get(segment.bytes);
     const to = f.destinationLba.get(segment.bytes);
@@ -41,12 +41,11 @@ export const blockToBlock: SegmentType = {
     requireSegmentLength(extent, unit, f.blocks.offset);
     requireRange(source, from, extent.read, { lba: f.sourceLba.offset, count: f.blocks.offset });
     requireRange(destination, to, extent.write, { lba: f.destinationLba.offset, count: f.blocks.offset });
-    // Upwards onto itself: what is written first would be read later.
     const clean = work.sourceData.length === 0 && work.destinationData.length === 0;
-    const upwards = source.lun === destination.lun && to > from && to < from + extent.read / unit;
-    if (clean && upwards) {
-      return moveUp(work, { source, destination, from, to, bytes: extent.write });
-    }
+    const bytes = extent.write;
+    const move = { source, destination, from: from * unit, to: to * unit, bytes };
+    const upwards = goesUp({ ...move, bytes: extent.read });
+    if (clean && upwards) return moveUp(work, move);
     const holes = upwards ? [] : await source.holes(from, extent.read);
     if (work.stopped) return undefined;
     return transfer(work, extent, {

@@ -1,8 +1,7 @@
 import { u16, u24, u64 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
-import type { BlockEnd } from '../block-end.ts';
+import type { BlockCscd, StreamCscd } from '../end.ts';
 import { segmentHeader } from '../parameter-list.ts';
-import type { StreamEnd } from '../stream-end.ts';
 import type { SegmentType } from './segment.ts';
 import { extentOf, requireRange, requireSegmentLength, transfer } from './transfer.ts';
 
@@ -19,11 +18,6 @@ export const streamAndBlock = layout(24, {
   lba: u64(16),
 });
 
-export const streamTransferLength = {
-  length: (bytes: Uint8Array): number => streamAndBlock.transferLength.get(bytes),
-  at: streamAndBlock.transferLength.offset,
-};
-
 export const blockToStream: SegmentType = {
   code: 0x00,
   name: 'block→stream',
@@ -31,11 +25,11 @@ export const blockToStream: SegmentType = {
   source: 'block',
   destination: 'stream',
   wrongRole: 'refuse',
-  streamTransfer: { of: 'destination', ...streamTransferLength },
+  streamTransfers: [{ of: 'destination', field: streamAndBlock.transferLength }],
   async run(segment, work) {
     const f = streamAndBlock;
-    const source = segment.source as BlockEnd;
-    const destination = segment.destination as StreamEnd;
+    const source = segment.source as BlockCscd;
+    const destination = segment.destination as StreamCscd;
     const lba = f.lba.get(segment.bytes);
     const sink = destination.sink(f.transferLength.get(segment.bytes));
     const amount = { processBytes: f.blocks.get(segment.bytes) * source.blockBytes };

@@ -1,6 +1,5 @@
-import type { BlockEnd } from '../block-end.ts';
-import type { StreamEnd } from '../stream-end.ts';
-import { streamAndBlock, streamTransferLength } from './block-to-stream.ts';
+import type { BlockCscd, StreamCscd } from '../end.ts';
+import { streamAndBlock } from './block-to-stream.ts';
 import type { SegmentType } from './segment.ts';
 import { extentOf, requireRange, requireSegmentLength, transfer } from './transfer.ts';
 
@@ -12,11 +11,11 @@ export const streamToBlock: SegmentType = {
   source: 'stream',
   destination: 'block',
   wrongRole: 'refuse',
-  streamTransfer: { of: 'source', ...streamTransferLength },
+  streamTransfers: [{ of: 'source', field: streamAndBlock.transferLength }],
   run(segment, work) {
     const f = streamAndBlock;
-    const source = segment.source as StreamEnd;
-    const destination = segment.destination as BlockEnd;
+    const source = segment.source as StreamCscd;
+    const destination = segment.destination as BlockCscd;
     const lba = f.lba.get(segment.bytes);
     const unit = destination.blockBytes;
     const amount = { writeBlocks: f.blocks.get(segment.bytes) };

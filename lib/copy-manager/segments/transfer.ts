@@ -1,5 +1,4 @@
-import type { BlockEnd } from '../block-end.ts';
-import type { Sink, Source } from '../end.ts';
+import type { BlockCscd, Sink, Source } from '../end.ts';
 import { MAX_SEGMENT_BYTES } from '../limits.ts';
 import { type Residue, residueRule } from '../residue.ts';
 import { CopyAbort, CopyCode } from '../sense.ts';
@@ -56,7 +55,7 @@ export function extentOf(
 
 /** Refuses a range of blocks that ends behind the last one, before any of it is read or written. */
 export function requireRange(
-  end: BlockEnd,
+  end: BlockCscd,
   lba: number,
   bytes: number,
   at: { lba: number; count: number },
@@ -74,12 +73,14 @@ export function requireSegmentLength(extent: Extent, unit: number, at: number): 
   }
 }
 
+export interface Ends {
+  readonly source: Source;
+  readonly sink: Sink;
+  readonly residualUnit: number;
+}
+
 /** Moves the data and settles the residue. */
-export async function transfer(
-  work: Work,
-  extent: Extent,
-  ends: { readonly source: Source; readonly sink: Sink; readonly residualUnit: number },
-): Promise<void> {
+export async function transfer(work: Work, extent: Extent, ends: Ends): Promise<void> {
   const { rule } = extent;
   const { written, abort } = await work.pump({
     source: ends.source,
@@ -88,17 +89,27 @@ export async function transfer(
     limit: extent.limit,
     pad: rule.destination === 'pad',
   });
-  const fail = (why: CopyAbort): never => {
-    const left = (extent.write - written) / ends.residualUnit;
-    throw new SegmentFailure(why, written > 0 ? Math.ceil(left) : undefined);
-  };
-  if (abort !== undefined) fail(abort);
+  settle(work, rule, abort, residualOf(extent.write, written, ends.residualUnit));
+}
+
+/** What is left to be written; undefined when nothing was (SPC-4 5.17.7.4 c). */
+export const residualOf = (wanted: number, written: number, unit: number): number | undefined =>
+  written > 0 ? Math.ceil((wanted - written) / unit) : undefined;
+
+/** The end of a segment's data movement: it failed, or what is left over goes the way of table 116. */
+export function settle(
+  work: Work,
+  rule: Residue,
+  abort: CopyAbort | undefined,
+  residual: number | undefined,
+): void {
+  if (abort !== undefined) throw new SegmentFailure(abort, residual);
   if (work.stopped) return;
   const { sourceData, destinationData } = work;
   const inexact =
     (rule.source === 'inexact' && sourceData.length > 0) ||
     (rule.destination === 'inexact' && destinationData.length > 0);
-  if (inexact) fail(new CopyAbort(CopyCode.INEXACT_SEGMENT));
+  if (inexact) throw new SegmentFailure(new CopyAbort(CopyCode.INEXACT_SEGMENT), residual);
   if (rule.source === 'discard') sourceData.clear();
   if (rule.destination === 'discard') destinationData.clear();
 }

@@ -1,4 +1,4 @@
-import { OWN_UNIT } from '../cscd/registry.ts';
+import { nullRole, OWN_UNIT } from '../cscd/registry.ts';
 import { MAX_STREAM_TRANSFER_BYTES } from '../limits.ts';
 import { type ParameterList, segmentAt, segmentHeader } from '../parameter-list.ts';
 import { CopyCode, refused } from '../sense.ts';
@@ -16,10 +16,16 @@ export function validateSegments(list: ParameterList, ownDeviceType: number): vo
     const bytes = segmentAt(list, offset);
     const short = bytes.length < segmentHeader.length;
     if (!short) requireRoles(type, list, bytes, offset, ownDeviceType);
-    if (bytes.length !== type.layout.length) {
+    const { length } = type.layout;
+    if (type.variable === true ? bytes.length < length || bytes.length % 4 !== 0 : bytes.length !== length) {
       throw refused(CopyCode.INVALID_FIELD, offset + segmentHeader.descriptorLength.offset);
     }
     requireStreamTransfer(type, list, bytes, offset);
+    if (type.holds === true && list.listId === undefined) {
+      throw refused(CopyCode.INVALID_FIELD, offset); // SPC-4 6.4.3.2: what is held could not be asked for
+    }
+    const wrong = type.wrong?.(bytes, list);
+    if (wrong !== undefined) throw refused(CopyCode.INVALID_FIELD, offset + wrong);
   }
 }
 
@@ -34,18 +40,22 @@ function requireRoles(
   if (type.wrongRole !== 'refuse') return;
   for (const end of ['source', 'destination'] as const) {
     const id = segmentHeader[end].get(bytes);
+    const wanted = type[end];
+    if (wanted === undefined || wanted === 'any') continue;
     const deviceType = id === OWN_UNIT ? ownDeviceType : list.cscds[id]?.deviceType;
+    const role = nullRole(id) ?? (deviceType === undefined ? undefined : (roleOf(deviceType) ?? 'none'));
     // One that is not there is told when the segment is processed.
-    if (deviceType === undefined || type[end] === undefined) continue;
-    if (roleOf(deviceType) !== type[end]) throw refused(CopyCode.UNSUPPORTED_SEGMENT, offset);
+    if (role !== undefined && role !== wanted) throw refused(CopyCode.UNSUPPORTED_SEGMENT, offset);
   }
 }
 
 function requireStreamTransfer(type: SegmentType, list: ParameterList, bytes: Buffer, offset: number): void {
-  if (type.streamTransfer === undefined) return;
-  const { of, at } = type.streamTransfer;
-  const count = type.streamTransfer.length(bytes);
-  const cscd = list.cscds[segmentHeader[of].get(bytes)];
-  const transfer = count * (cscd?.fixed === true ? cscd.blockLength : 1);
-  if (count === 0 || transfer > MAX_STREAM_TRANSFER_BYTES) throw refused(CopyCode.INVALID_FIELD, offset + at);
+  for (const { of, field } of type.streamTransfers ?? []) {
+    const count = field.get(bytes);
+    const cscd = list.cscds[segmentHeader[of].get(bytes)];
+    const transfer = count * (cscd?.fixed === true ? cscd.blockLength : 1);
+    if (count === 0 || transfer > MAX_STREAM_TRANSFER_BYTES) {
+      throw refused(CopyCode.INVALID_FIELD, offset + field.offset);
+    }
+  }
 }
