@@ -20,6 +20,7 @@ import { Outbox } from './outbox.ts';
 import { NO_TAG, Opcode, common } from './pdu/header.ts';
 import { LoginStatus, loginRequest, loginResponse } from './pdu/login.ts';
 import { reject } from './pdu/reject.ts';
+import { Retransmission } from './retransmission.ts';
 import type { Refusal } from './scsi-command.ts';
 import type { ScsiTask } from './scsi-task.ts';
 import type { Session } from './session.ts';
@@ -50,6 +51,12 @@ export class Connection implements FramerSink {
   session: Session | undefined;
   cid = 0;
   statSN = 1;
+  /** What was sent and is not acknowledged; only at an ErrorRecoveryLevel above 0. */
+  kept: Retransmission | undefined;
+  /** It ends by a Logout … */
+  loggedOut = false;
+  /** … or its tasks may be reassigned once it has ended (RFC 7143 6.3.4, 11.14.1). */
+  removed = false;
   /** Data segment of the present PDU where it is not a task's. */
   landing: Buffer | undefined;
   /** Command whose immediate data is coming in … */
@@ -166,6 +173,11 @@ export class Connection implements FramerSink {
     this.arriving = undefined;
   }
 
+  /** RFC 7143 7.8: with recovery, what was lost is asked for or comes again. */
+  spoilt(): boolean {
+    return this.kept !== undefined;
+  }
+
   broken(why: string): void {
     this.drop(why);
   }
@@ -244,23 +256,30 @@ export class Connection implements FramerSink {
     this.node
       .openSession(login, loginRequest.cmdSN.get(request))
       .then(session => {
+        if (login.tsih !== 0) session.joining--;
         if (this.#ended) {
-          void this.node.closeSession(session);
+          this.node.abandon(session);
           return;
         }
         if (session.closing) {
           this.drop('session reinstated before it began');
           return;
         }
+        this.cid = login.cid;
+        try {
+          this.node.join(session, this);
+        } catch (error) {
+          this.node.abandon(session);
+          throw error;
+        }
         this.#sessionPending = false;
         this.session = session;
-        this.cid = login.cid;
-        session.connections.add(this);
-        this.parameters = login.parameters;
+        this.parameters = { ...session.parameters, ...connectionOnly(login.parameters) };
         this.peerSegmentBytes = login.parameters.maxRecvDataSegmentLength;
         clearTimeout(this.#loginTimer);
         this.#loginReply(login, request, reply, session.tsih);
         this.outbox.flush();
+        if (session.parameters.errorRecoveryLevel > 0) this.kept = new Retransmission(this, session.budget);
         this.#login = undefined;
         this.framer.maxDataLength = RECEIVE_SEGMENT_BYTES;
         this.framer.headerDigest = this.outbox.headerDigest = login.parameters.headerDigest;
@@ -284,12 +303,35 @@ export class Connection implements FramerSink {
 
   // Replies that no command window bounds
 
-  /** Queues a reply; when the peer does not take them, nothing more is read from it (RFC 7143 4.2.2.1 has no window here). */
+  /** Queues a reply, and keeps it where it may be asked for again. */
   reply(header: Buffer, data?: Buffer): void {
+    // An unasked NOP-In has no StatSN of its own (RFC 7143 11.19.3).
+    const numbered = header[0] !== Opcode.NOP_IN || common.initiatorTaskTag.get(header) !== NO_TAG;
+    if (numbered) this.kept?.keepPdu(header, data);
+    this.repeat(header, data);
+  }
+
+  /** Queues a reply that is kept already, or need not be. */
+  repeat(header: Buffer, data?: Buffer): void {
     const bytes = data?.length ?? 0;
+    this.outbox.push(header, data, bytes, this.owe(bytes));
+    this.wake();
+  }
+
+  /**
+   * Counts output that no window bounds until what it returns is called; when the peer does not take it, nothing more is
+   * read from it (RFC 7143 4.2.2.1 has no window here).
+   */
+  owe(bytes: number): () => void {
     this.#pendingReplies++;
     this.#pendingReplyBytes += bytes;
-    this.outbox.push(header, data, bytes, () => {
+    const full =
+      this.#pendingReplies >= MOST_PENDING_REPLIES || this.#pendingReplyBytes >= MOST_PENDING_REPLY_BYTES;
+    if (full && !this.#paused) {
+      this.#paused = true;
+      this.#transport.pause();
+    }
+    return () => {
       this.#pendingReplies--;
       this.#pendingReplyBytes -= bytes;
       if (
@@ -300,14 +342,7 @@ export class Connection implements FramerSink {
         this.#paused = false;
         this.#transport.resume();
       }
-    });
-    const full =
-      this.#pendingReplies >= MOST_PENDING_REPLIES || this.#pendingReplyBytes >= MOST_PENDING_REPLY_BYTES;
-    if (full && !this.#paused) {
-      this.#paused = true;
-      this.#transport.pause();
-    }
-    this.wake();
+    };
   }
 
   reject(rejected: Buffer, reason: number): void {
@@ -359,3 +394,14 @@ export class Connection implements FramerSink {
     this.node.connectionEnded(this);
   }
 }
+
+/** What each connection of a session negotiates for itself (RFC 7143 13: scope CO). */
+const connectionOnly = ({
+  headerDigest,
+  dataDigest,
+  maxRecvDataSegmentLength,
+}: Parameters): Partial<Parameters> => ({
+  headerDigest,
+  dataDigest,
+  maxRecvDataSegmentLength,
+});

@@ -1,14 +1,20 @@
+import { serialBefore } from '../bytes/serial.ts';
 import { CheckCondition, SenseKey } from '../scsi-cmds/sense.ts';
 import type { Connection } from './connection.ts';
+import { MOST_RECOVERIES } from './limits.ts';
 import { NO_TAG, Opcode } from './pdu/header.ts';
 import { dataOut, r2t } from './pdu/data.ts';
 import type { ScsiTask, Solicited } from './scsi-task.ts';
+
+/** Tags that are remembered: those of all sequences that can be out, several times over. */
+const RETIRED_KEPT = 64;
 
 /** Additional sense codes for what the transport finds (RFC 7143 11.4.7.2). */
 export const TransportSense = {
   UNEXPECTED_UNSOLICITED_DATA: 0x0c0c,
   INCORRECT_AMOUNT_OF_DATA: 0x0c0d,
   CRC_ERROR: 0x4705,
+  SNACK_REJECTED: 0x1113,
   DATA_PHASE_ERROR: 0x4b00,
   INVALID_FIELD_IN_COMMAND: 0x0e03,
 } as const;
@@ -39,29 +45,46 @@ export function pull(task: ScsiTask): void {
 function solicit(task: ScsiTask): void {
   const { connection } = task;
   const { maxBurstLength, maxOutstandingR2T } = connection.parameters;
-  const session = connection.session!;
   if (task.nextR2T < task.received) task.nextR2T = task.received;
   while (task.solicited.length < maxOutstandingR2T && task.nextR2T < task.want) {
     const offset = task.nextR2T;
     const length = Math.min(maxBurstLength, task.want - offset);
-    const targetTransferTag = session.newTransferTag();
-    const header = connection.outbox.header();
-    header[0] = Opcode.R2T;
-    header[1] = 0x80;
-    task.lunField.copy(header, 8);
-    r2t.initiatorTaskTag.set(header, task.tag);
-    r2t.targetTransferTag.set(header, targetTransferTag);
-    r2t.statSN.set(header, connection.statSN); // the next one, not used up (RFC 7143 11.8.4)
-    r2t.expCmdSN.set(header, session.window.expCmdSN);
-    r2t.maxCmdSN.set(header, session.window.maxCmdSN);
-    r2t.r2tSN.set(header, task.r2tSN++);
-    r2t.bufferOffset.set(header, offset);
-    r2t.desiredDataTransferLength.set(header, length);
-    connection.outbox.push(header);
-    task.solicited.push({ targetTransferTag, end: offset + length, next: offset, dataSN: 0 });
+    task.solicited.push(ask(task, offset, offset + length));
     task.nextR2T = offset + length;
   }
   connection.wake();
+}
+
+/** Asks for a part of a write. */
+function ask(task: ScsiTask, start: number, end: number): Solicited {
+  const part = {
+    targetTransferTag: task.connection.session!.newTransferTag(),
+    r2tSN: task.r2tSN++,
+    start,
+    end,
+    next: start,
+    dataSN: 0,
+  };
+  sendR2T(task, part);
+  return part;
+}
+
+export function sendR2T(task: ScsiTask, part: Solicited): void {
+  const { connection } = task;
+  const { window } = connection.session!;
+  const header = connection.outbox.header();
+  header[0] = Opcode.R2T;
+  header[1] = 0x80;
+  task.lunField.copy(header, 8);
+  r2t.initiatorTaskTag.set(header, task.tag);
+  r2t.targetTransferTag.set(header, part.targetTransferTag);
+  r2t.statSN.set(header, connection.statSN); // the next one, not used up (RFC 7143 11.8.3)
+  r2t.expCmdSN.set(header, window.expCmdSN);
+  r2t.maxCmdSN.set(header, window.maxCmdSN);
+  r2t.r2tSN.set(header, part.r2tSN);
+  r2t.bufferOffset.set(header, part.start);
+  r2t.desiredDataTransferLength.set(header, part.end - part.start);
+  connection.outbox.push(header);
 }
 
 /** What a Data-Out PDU is part of; undefined: nothing that is known here, and it is dropped in silence. */
@@ -71,7 +94,9 @@ function find(
 ): { task: ScsiTask; part: Solicited | undefined } | undefined {
   const task = connection.session!.tasks.get(dataOut.initiatorTaskTag.get(header));
   if (task === undefined || task.aborted || task.refusal !== undefined) return undefined;
+  if (task.connection !== connection) return undefined; // RFC 7143 4.2.5.1: connection allegiance
   const tag = dataOut.targetTransferTag.get(header);
+  if (task.retired.length > 0 && task.retired.includes(tag)) return undefined;
   return {
     task,
     part: tag === NO_TAG ? undefined : task.solicited.find(each => each.targetTransferTag === tag),
@@ -124,6 +149,10 @@ export function receiveDataOut(
   if (found === undefined) return;
   const { task, part } = found;
   let wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
+  if (wrong !== undefined && connection.kept !== undefined && isLoss(task, part, header, digestFailed)) {
+    recover(task, part);
+    return;
+  }
   // What fits now but did not when it began to come has gone nowhere.
   if (length > 0 && into === undefined) wrong ??= TransportSense.UNEXPECTED_UNSOLICITED_DATA;
   if (wrong !== undefined) {
@@ -159,6 +188,65 @@ export function receiveDataOut(
     connection.session!.pulling.delete(task);
     task.arrived(task.buffer.length === task.want ? task.buffer : task.buffer.subarray(0, task.want));
   } else if (!task.unsolicitedOpen) solicit(task);
+}
+
+/**
+ * A PDU of a sequence that we know was lost (RFC 7143 7.8, 7.9): this one is spoilt, or it is a later one than was
+ * expected. One that repeats what has come, or that belongs to nothing, is a mistake of the initiator's.
+ */
+function isLoss(task: ScsiTask, part: Solicited | undefined, header: Buffer, digestFailed: boolean): boolean {
+  if (part === undefined && (dataOut.targetTransferTag.get(header) !== NO_TAG || !task.unsolicitedOpen)) {
+    return false;
+  }
+  if (digestFailed) return true;
+  return serialBefore(part?.dataSN ?? task.unsolicitedDataSN, dataOut.dataSN.get(header));
+}
+
+/**
+ * Asks for the rest of a sequence anew by a recovery R2T (RFC 7143 7.1.4.1), of unsolicited data by the R2Ts that come
+ * after it. What still comes of the old one is dropped.
+ */
+function recover(task: ScsiTask, part: Solicited | undefined): void {
+  if (++task.recoveries > MOST_RECOVERIES) {
+    fail(task, TransportSense.CRC_ERROR);
+    return;
+  }
+  task.movedAtMs = performance.now();
+  if (part === undefined) {
+    retire(task, NO_TAG);
+    task.unsolicitedOpen = false;
+    if (task.pulling) solicit(task);
+    return;
+  }
+  retire(task, part.targetTransferTag);
+  task.solicited[task.solicited.indexOf(part)] = ask(task, part.next, part.end);
+  task.connection.wake();
+}
+
+function retire(task: ScsiTask, tag: number): void {
+  if (task.retired.length >= RETIRED_KEPT) task.retired.shift();
+  task.retired.push(tag);
+}
+
+/** Every sequence of the write that is not whole is asked for anew: nothing has come of it for too long. */
+export function recoverSequences(task: ScsiTask): void {
+  if (task.unsolicitedOpen) recover(task, undefined);
+  else for (const part of [...task.solicited]) if (task.phase === 'waiting') recover(task, part);
+}
+
+/**
+ * The write goes on over another connection (RFC 7143 7.2.2): what has not come is asked for there, the first R2T with
+ * the number that the initiator waits for.
+ */
+export function pullElsewhere(task: ScsiTask, expR2TSN: number): void {
+  if (task.unsolicitedOpen) retire(task, NO_TAG);
+  task.unsolicitedOpen = false;
+  for (const { targetTransferTag } of task.solicited) retire(task, targetTransferTag);
+  task.solicited.length = 0;
+  task.r2tSN = Math.min(task.r2tSN, expR2TSN);
+  task.nextR2T = task.received;
+  task.movedAtMs = performance.now();
+  if (task.pulling) solicit(task);
 }
 
 /** The data is not what was agreed on: the task ends with ABORTED COMMAND, the session goes on (RFC 7143 7.9). */

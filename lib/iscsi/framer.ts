@@ -10,6 +10,11 @@ export interface FramerSink {
   land(header: Buffer, ahs: Buffer | undefined, dataLength: number): void;
   /** The PDU is whole. `header` is overwritten by the next one. `digestFailed`: the data segment is not what was sent. */
   pdu(header: Buffer, ahs: Buffer | undefined, dataLength: number, digestFailed: boolean): void;
+  /**
+   * The header is not what was sent, though it may still say where the next one is. True: go on there. After two in a row
+   * the place is lost, and `broken` is called.
+   */
+  spoilt(): boolean;
   /** The header is not what was sent, or asks for more than `maxDataLength`: nothing after it can be found. */
   broken(why: string): void;
 }
@@ -40,6 +45,10 @@ export class Framer {
   #have = 0;
   #need = BHS_LENGTH;
   #dataLength = 0;
+  /** The digest of the last header was wrong. */
+  #spoilt = false;
+  /** The present PDU is passed over. */
+  #skipping = false;
 
   constructor(sink: FramerSink, maxDataLength: number) {
     this.#sink = sink;
@@ -99,9 +108,11 @@ export class Framer {
         let digest = crc32c(this.#header);
         if (ahsLength > 0) digest = crc32c(this.#rest.subarray(0, ahsLength), digest);
         if (digest !== this.#rest.readUInt32LE(ahsLength)) {
-          this.#fail('header digest error');
+          if (this.#spoilt || !this.#sink.spoilt()) this.#fail('header digest error');
+          else this.#skip();
           return;
         }
+        this.#spoilt = false;
       }
       if (ahsLength > 0) this.#ahs = this.#rest.subarray(0, ahsLength);
       this.#headerWhole();
@@ -134,8 +145,21 @@ export class Framer {
     if (this.#state !== State.DEAD) this.#enter(State.DATA, this.#dataLength);
   }
 
+  /** RFC 7143 7.8: a PDU whose header cannot be believed is not looked at. */
+  #skip(): void {
+    this.#spoilt = true;
+    this.into = undefined;
+    this.#skipping = true;
+    if (this.#dataLength === 0) this.#whole(false);
+    else this.#enter(State.DATA, this.#dataLength);
+  }
+
   #whole(digestFailed: boolean): void {
     this.#enter(State.HEADER, BHS_LENGTH);
+    if (this.#skipping) {
+      this.#skipping = false;
+      return;
+    }
     const { into } = this;
     this.#sink.pdu(this.#header, this.#ahs, this.#dataLength, digestFailed);
     if (this.into === into) this.into = undefined;

@@ -26,6 +26,38 @@ export const PROCESS_PAYLOAD_BYTES = 8 * SESSION_PAYLOAD_BYTES;
  */
 export const ALWAYS_BYTES = 1024 * 1024;
 
+/** Connections of one session (MaxConnections, RFC 7143 13.2): each may have its own path, and few hosts have more. */
+export const CONNECTIONS_A_SESSION = 8;
+
+/**
+ * Responses of one connection that wait to be acknowledged, at an ErrorRecoveryLevel above 0: two windows, and the
+ * pings and texts between them. The oldest cannot be asked for again beyond it.
+ */
+export const MOST_KEPT = 2 * QUEUE_DEPTH + 256;
+/** And the payload bytes of them, which are part of the session's: half, so that commands still have credit. */
+export const KEPT_BYTES = SESSION_PAYLOAD_BYTES / 2;
+/** The same for all sessions together. */
+export const PROCESS_KEPT_BYTES = PROCESS_PAYLOAD_BYTES / 2;
+
+/** Connections of a session that are gone and whose tasks may be reassigned (RFC 7143 7.2.2); the oldest goes first. */
+export const MOST_LOST_CONNECTIONS = CONNECTIONS_A_SESSION;
+/** Seconds for which they, or a session without a connection, are kept: RFC 7143 13.15 and 13.16. */
+export const TIME_TO_WAIT = 2;
+export const TIME_TO_RETAIN = 20;
+
+/** Times that the data of one write is asked for again before it ends with an error. */
+export const MOST_RECOVERIES = 32;
+/** A sequence of Data-Out that stands still so long has lost a PDU, at an ErrorRecoveryLevel above 0 (RFC 7143 7.1.4.1). */
+export const SEQUENCE_TIMEOUT_MS = 5_000;
+/** A response that is not acknowledged for so long is asked about with a NOP-In. */
+export const ACKNOWLEDGE_MS = 5_000;
+
+/**
+ * Data of requests that are no SCSI commands and came before their turn: two of the longest. What comes beyond it is
+ * rejected in its turn. On top of it come early writes: QUEUE_DEPTH × FIRST_BURST_BYTES.
+ */
+export const MOST_EARLY_BYTES = 2 * 1024 * 1024;
+
 /** A peer that takes nothing of what is sent to it for so long is given up. */
 export const STUCK_MS = 60_000;
 

@@ -5,7 +5,15 @@ import { LunView } from '../scsi-cmds/lun-view.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { type AccessRule, NO_LUNS, admitted, ruleFor } from './access.ts';
 import { Connection, type Endpoint } from './connection.ts';
-import { DATA_OUT_TIMEOUT_MS, MOST_CONNECTIONS, SILENCE_MS, STUCK_MS } from './limits.ts';
+import { recoverSequences } from './data-out.ts';
+import {
+  ACKNOWLEDGE_MS,
+  DATA_OUT_TIMEOUT_MS,
+  MOST_CONNECTIONS,
+  SEQUENCE_TIMEOUT_MS,
+  SILENCE_MS,
+  STUCK_MS,
+} from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
 import { SentChallenges } from './login/chap.ts';
 import { LoginFailure } from './login/failure.ts';
@@ -85,16 +93,11 @@ export class IscsiNode {
     return connection;
   }
 
-  /** The login is done but for its last response: its session comes to be. Throws LoginFailure. */
+  /**
+   * The login is done but for its last response: its session comes to be, or takes one connection more. Throws
+   * LoginFailure.
+   */
   async openSession(login: Login, firstCmdSN: number): Promise<Session> {
-    if (login.tsih !== 0) {
-      // RFC 7143 6.3.1: a connection more for a session that is, or one that is not.
-      const known = this.#sessions.has(login.tsih);
-      throw new LoginFailure(
-        known ? LoginStatus.TOO_MANY_CONNECTIONS : LoginStatus.SESSION_DOES_NOT_EXIST,
-        known ? 'one connection a session' : 'no such session',
-      );
-    }
     const device = login.target?.device;
     const isid = login.isid.toString('hex');
     const port = `0x${this.portalGroupTag.toString(16).padStart(4, '0')}`;
@@ -106,6 +109,7 @@ export class IscsiNode {
       ...(login.user === undefined ? {} : { user: login.user }),
       view: new LunView(),
     };
+    if (login.tsih !== 0) return this.#joined(login, nexus.id);
     if (device !== undefined) {
       for (let old = this.#byNexus.get(nexus.id); old !== undefined; old = this.#byNexus.get(nexus.id)) {
         await this.#replace(old);
@@ -132,10 +136,56 @@ export class IscsiNode {
     }
   }
 
+  /** The session that the login names, when it may have the connection (RFC 7143 6.3.1). */
+  async #joined(login: Login, nexusId: string): Promise<Session> {
+    const session = this.#sessions.get(login.tsih);
+    // Another name, ISID, target or portal group has no session with this TSIH.
+    if (session === undefined || session.closing || session.nexus.id !== nexusId) {
+      throw new LoginFailure(LoginStatus.SESSION_DOES_NOT_EXIST, 'no such session');
+    }
+    if (session.nexus.user !== login.user) {
+      throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'another user than the session’s');
+    }
+    session.joining++; // until the login is done with, by `join` or `abandon`
+    const old = session.connection(login.cid);
+    if (old !== undefined) {
+      // RFC 7143 6.3.4: connection reinstatement logs the old one out, at level 2 for recovery.
+      old.removed = true;
+      old.drop('connection reinstated');
+      if (session.parameters.errorRecoveryLevel < 2) {
+        await new Promise<void>(stopped => session.terminate(old, stopped));
+      }
+    }
+    session.allegiances.remove(login.cid, login.expStatSN);
+    return session;
+  }
+
+  /** The last response of the login is about to leave. Throws LoginFailure. */
+  join(session: Session, connection: Connection): void {
+    if (session.connections.size >= session.parameters.maxConnections) {
+      throw new LoginFailure(
+        LoginStatus.TOO_MANY_CONNECTIONS,
+        `MaxConnections is ${session.parameters.maxConnections}`,
+      );
+    }
+    if (session.connection(connection.cid) !== undefined) {
+      throw new LoginFailure(LoginStatus.INVALID_REQUEST, 'two logins with one CID at once');
+    }
+    session.connections.add(connection);
+    session.allegiances.joined();
+  }
+
+  /** A login ended just before it would have had the session. */
+  abandon(session: Session): void {
+    if (session.connections.size > 0 || session.joining > 0 || session.allegiances.waits) return;
+    void this.closeSession(session);
+  }
+
   /** Session reinstatement (RFC 7143 6.3.5): the old one ends first. */
   async #replace(session: Session): Promise<void> {
+    const closed = this.closeSession(session);
     for (const connection of [...session.connections]) connection.drop('session reinstated');
-    await this.closeSession(session);
+    await closed;
   }
 
   #newTsih(): number {
@@ -160,18 +210,20 @@ export class IscsiNode {
     this.#connections.delete(connection);
   }
 
-  /** It will take nothing more in. A session that has no other ends. */
+  /** It will take nothing more in. A session that has no other ends, now or when its time to come back is over. */
   connectionEnded(connection: Connection): void {
     const { session } = connection;
-    if (session === undefined) return;
-    session.connections.delete(connection);
-    if (session.connections.size === 0) void this.closeSession(session);
+    if (session === undefined || !session.connections.delete(connection) || session.closing) return;
+    const expired = (): void => void this.closeSession(session);
+    if (session.allegiances.ended(connection, connection.loggedOut || this.#stopped, expired)) expired();
   }
 
   /** Every session of the target ends, after what is queued has left. */
   dropTarget(device: TargetDevice): void {
-    for (const connection of [...this.#connections]) {
-      if (connection.session?.device === device) connection.end('target reset');
+    for (const session of [...this.#sessions.values()]) {
+      if (session.device !== device) continue;
+      void this.closeSession(session);
+      for (const connection of [...session.connections]) connection.end('target reset');
     }
   }
 
@@ -181,13 +233,26 @@ export class IscsiNode {
     for (const connection of [...this.#connections]) {
       const { session } = connection;
       if (session === undefined) continue;
-      const stalled = [...session.pulling].some(task => now - task.movedAtMs > DATA_OUT_TIMEOUT_MS);
+      const stalled = this.#stalled(connection, now);
       const silentMs = now - connection.nowMs;
       if (stalled) connection.drop('data of a write did not come');
       else if (connection.outbox.stuckMs(now) > STUCK_MS) connection.drop('the peer takes nothing');
       else if (silentMs > 2 * SILENCE_MS) connection.drop('the peer fell silent');
-      else if (silentMs > SILENCE_MS && connection.pingTag === NO_TAG) ping(connection);
+      else if (connection.pingTag === NO_TAG && (silentMs > SILENCE_MS || unacknowledged(connection, now)))
+        ping(connection);
     }
+  }
+
+  /** A write of the connection's has waited too long. One that may have lost a PDU is asked for again before. */
+  #stalled(connection: Connection, now: number): boolean {
+    for (const task of [...connection.session!.pulling]) {
+      if (task.connection !== connection) continue;
+      const stillMs = now - task.movedAtMs;
+      if (connection.kept === undefined) {
+        if (stillMs > DATA_OUT_TIMEOUT_MS) return true;
+      } else if (stillMs > SEQUENCE_TIMEOUT_MS) recoverSequences(task);
+    }
+    return false;
   }
 
   /** Ends every connection and session. */
@@ -198,3 +263,7 @@ export class IscsiNode {
     await Promise.all([...this.#sessions.values()].map(session => this.closeSession(session)));
   }
 }
+
+/** What was sent last is not acknowledged: a NOP-In asks for it, and shows what StatSN there is (RFC 7143 11.19). */
+const unacknowledged = ({ kept }: Connection, now: number): boolean =>
+  kept?.sinceMs !== undefined && now - kept.sinceMs > ACKNOWLEDGE_MS;

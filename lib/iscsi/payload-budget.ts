@@ -1,4 +1,4 @@
-import { ALWAYS_BYTES, PROCESS_PAYLOAD_BYTES, SESSION_PAYLOAD_BYTES } from './limits.ts';
+import { ALWAYS_BYTES, PROCESS_KEPT_BYTES, PROCESS_PAYLOAD_BYTES, SESSION_PAYLOAD_BYTES } from './limits.ts';
 
 /** Who waits for payload credit. */
 export interface Creditor {
@@ -12,6 +12,7 @@ export interface Creditor {
  */
 export class PayloadBudget {
   #used = 0;
+  #kept = 0;
   readonly #waiting = new Set<Creditor>();
 
   get used(): number {
@@ -31,6 +32,15 @@ export class PayloadBudget {
 
   give(credit: number): void {
     this.#used -= credit;
+  }
+
+  /** Of what is used, so many bytes more wait for an acknowledgement; fewer when negative. */
+  keep(bytes: number): void {
+    this.#kept += bytes;
+  }
+
+  get keepsTooMuch(): boolean {
+    return this.#kept > PROCESS_KEPT_BYTES;
   }
 
   /** `creditor` has commands that wait; it is asked again when credit has come back. */

@@ -71,7 +71,13 @@ export function receiveScsiCommand(
     session.window.catchUp();
   } else {
     const kept = task;
-    session.window.inOrder(cmdSN, true, () => session.admit(kept));
+    session.window.inOrder(
+      cmdSN,
+      true,
+      () => session.admit(kept),
+      connection,
+      () => session.unlearn(kept),
+    );
   }
 }
 
@@ -82,7 +88,7 @@ function refuse(connection: Connection, header: Buffer, reason: RejectReason): v
   const cmdSN = requestNumbers.cmdSN.get(header);
   if (!window.takes(cmdSN)) return;
   const kept = Buffer.from(header);
-  window.inOrder(cmdSN, false, () => connection.reject(kept, reason));
+  window.inOrder(cmdSN, false, () => connection.reject(kept, reason), connection);
 }
 
 /** Why the command is not taken at all: a reason to reject it, or outside the window. */
@@ -117,6 +123,7 @@ function begin(connection: Connection, header: Buffer, ahs: Buffer | undefined, 
   if (ahs !== undefined) extendCdb(task, ahs);
   // Bidirectional commands are obsolete (SAM-6) and no command here is one.
   if (reading && writing) task.refusal = transportError(TransportSense.INVALID_FIELD_IN_COMMAND).facts;
+  if (writing || connection.kept !== undefined) header.copy(task.lunField, 0, 8, 16);
   if (writing) beginWrite(task, header, length);
   else if (length > 0 || (flags & 0x80) === 0) {
     task.refusal = transportError(TransportSense.UNEXPECTED_UNSOLICITED_DATA).facts;
@@ -127,7 +134,6 @@ function begin(connection: Connection, header: Buffer, ahs: Buffer | undefined, 
 /** What may come without an R2T (RFC 7143 4.2.5.2, 13.10, 13.11, 13.14) and where it lands. */
 function beginWrite(task: ScsiTask, header: Buffer, length: number): void {
   const { parameters } = task.connection;
-  header.copy(task.lunField, 0, 8, 16);
   const most = Math.min(task.expectedOut, parameters.firstBurstLength);
   const more = (header[1]! & 0x80) === 0;
   if ((length > 0 && !parameters.immediateData) || (more && parameters.initialR2T)) {

@@ -5,6 +5,8 @@ import type { Connection } from './connection.ts';
 /** A part of a write that the target has asked for and that is coming (RFC 7143 11.8). */
 export interface Solicited {
   readonly targetTransferTag: number;
+  readonly r2tSN: number;
+  readonly start: number;
   readonly end: number;
   /** Offset that the next Data-Out must have. */
   next: number;
@@ -15,11 +17,11 @@ const NO_BUFFER: Buffer = Buffer.alloc(0);
 
 /** A SCSI command of a session: a task, and how far its data has come. Kept and used again. */
 export class ScsiTask extends Task {
-  /** Responses go where the command came from (connection allegiance, RFC 7143 4.2.5). */
+  /** Responses go where the command came from (connection allegiance, RFC 7143 4.2.5.1). */
   connection!: Connection;
   /** Takes no place in the command window. */
   immediate = false;
-  /** The LUN field as it came, for R2T. */
+  /** The LUN field as it came, for R2T and for Data-In that asks for an acknowledgement. */
   readonly lunField = Buffer.alloc(8);
   /** Payload bytes it is charged for while it is under way. */
   credit = 0;
@@ -45,6 +47,28 @@ export class ScsiTask extends Task {
   readonly solicited: Solicited[] = [];
   /** When data last moved, for the data-out timeout. */
   movedAtMs = 0;
+  /** Tags of sequences that were asked for anew, NO_TAG for the unsolicited one: what still comes of them is dropped. */
+  readonly retired: number[] = [];
+  recoveries = 0;
+
+  /** It has ended, and its connection was gone: the response waits for TASK REASSIGN (RFC 7143 7.2.2). */
+  answered = false;
+  /** StatSN of its response. */
+  statSN = 0;
+  /** Bytes in a Data-In PDU, from this DataSN at this offset on. */
+  segmentBytes = 0;
+  firstDataSN = 0;
+  firstOffset = 0;
+  /** The first DataSN that the initiator has not acknowledged (RFC 7143 11.16.2). */
+  ackedDataSN = 0;
+  /** By which it acknowledges; 0 when it was not asked to. */
+  dataTag = 0;
+  /** Copied from an R-Data SNACK; the status goes in a response of its own then (RFC 7143 11.16.3). */
+  snackTag = 0;
+  /** Times that its buffers are queued on an outbox. */
+  sends = 0;
+  /** Its response has not been acknowledged. */
+  kept = false;
 
   override release(): void {
     super.release();
@@ -64,5 +88,13 @@ export class ScsiTask extends Task {
     this.nextR2T = 0;
     this.r2tSN = 0;
     this.solicited.length = 0;
+    if (this.retired.length > 0) this.retired.length = 0;
+    this.recoveries = 0;
+    this.answered = false;
+    this.firstDataSN = 0;
+    this.firstOffset = 0;
+    this.ackedDataSN = 0;
+    this.dataTag = 0;
+    this.snackTag = 0;
   }
 }

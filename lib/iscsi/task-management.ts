@@ -96,7 +96,7 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [TaskFunction.TARGET_COLD_RESET, resetTarget(true)],
   [
     TaskFunction.TASK_REASSIGN,
-    (_connection, _header, answer) => answer(TaskFunctionResponse.REASSIGNMENT_NOT_SUPPORTED),
+    (connection, header, answer) => connection.session!.allegiances.reassign(connection, header, answer),
   ],
 ]);
 

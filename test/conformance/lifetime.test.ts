@@ -25,6 +25,7 @@ async function conversation(peer: Initiator): Promise<void> {
     MaxBurstLength: '1536',
     MaxOutstandingR2T: '2',
     HeaderDigest: 'CRC32C',
+    DefaultTime2Retain: '0',
   };
   const reply = await peer.loginStep({ transit: true, stage: 1, next: 3 }, keys);
   peer.agreed = new Map([...Object.entries(keys), ...reply.pairs]);

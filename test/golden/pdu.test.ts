@@ -497,6 +497,7 @@ function framer(digests: { header: boolean; data: boolean }): {
         digestFailed,
       });
     },
+    spoilt: () => false,
     broken: why => broken.push(why),
   };
   const made = new Framer(sink, 1 << 20);

@@ -93,10 +93,13 @@ export class Initiator extends RawPeer {
   tsih = 0;
   /** What we can receive in one PDU. */
   receives = 8192;
-  #tag = 0x100;
+  /** Of the last login. */
+  asked: LoginOptions = {};
+  /** Initiator task tags, one row of them a session. */
+  tags = { next: 0x100 };
 
   newTag(): number {
-    return this.#tag++;
+    return this.tags.next++;
   }
 
   /** One Login Request and its answer. `flags` as in byte 1: T, C, CSG, NSG. */
@@ -141,19 +144,32 @@ export class Initiator extends RawPeer {
       if (status !== 0) throw new Error(`login refused: ${status.toString(16).padStart(4, '0')}`);
       return pdu;
     };
+    // As open-iscsi does: a session ends with its connection.
+    const leading = options.target !== undefined && (options.tsih ?? 0) === 0;
+    const keys = leading ? { DefaultTime2Retain: '0', ...options.keys } : options.keys;
     let first = names;
     if (options.chap !== undefined) {
       await this.chap(options, right, names);
       first = {};
     }
     const reply = right(
-      await this.loginStep({ transit: true, stage: 1, next: 3 }, { ...first, ...options.keys }, options),
+      await this.loginStep({ transit: true, stage: 1, next: 3 }, { ...first, ...keys }, options),
     );
     this.agreed = new Map([...Object.entries(options.keys ?? {}), ...reply.pairs]);
     this.receives = Number(options.keys?.['MaxRecvDataSegmentLength'] ?? 8192);
     this.tsih = reply.num('tsih');
+    this.asked = options;
     this.headerDigest = reply.keys.get('HeaderDigest') === 'CRC32C';
     this.dataDigest = reply.keys.get('DataDigest') === 'CRC32C';
+    return this;
+  }
+
+  /** One connection more of the session of `leader`: CmdSN is the session's (RFC 7143 4.2.2.1). */
+  async join(leader: Initiator, cid: number, options: LoginOptions = {}): Promise<this> {
+    this.numbers = leader.numbers;
+    await this.login({ ...leader.asked, keys: {}, ...options, tsih: options.tsih ?? leader.tsih, cid });
+    this.agreed = new Map([...leader.agreed, ...this.agreed]);
+    this.tags = leader.tags;
     return this;
   }
 

@@ -123,10 +123,25 @@ export class RawPeer {
   gone = false;
   rest: () => void = () => {};
 
-  cmdSN = 1;
+  /** CmdSN is one for all connections of a session. */
+  numbers = { cmdSN: 1 };
   expStatSN = 0;
   expCmdSN = 0;
   maxCmdSN = 0;
+
+  /** Swallows what it picks, as a digest error would. */
+  lose: ((pdu: Pdu) => boolean) | undefined;
+  /** ExpStatSN stops at what is missing, and what comes again is no violation (RFC 7143 4.2.2.2). */
+  recovers = false;
+  readonly #got = new Set<number>();
+
+  get cmdSN(): number {
+    return this.numbers.cmdSN;
+  }
+
+  set cmdSN(cmdSN: number) {
+    this.numbers.cmdSN = cmdSN;
+  }
 
   #lastStatSN: number | undefined;
   #window: { exp: number; max: number } | undefined;
@@ -274,6 +289,7 @@ export class RawPeer {
   }
 
   #arrived(pdu: Pdu): void {
+    if (this.lose?.(pdu) === true) return;
     this.#check(pdu);
     this.pdus.push(pdu);
     while (this.#waiters.length > 0 && this.#read < this.pdus.length) {
@@ -287,11 +303,14 @@ export class RawPeer {
     if (pdu.opcode === 0x23 && pdu.num('status') !== 0) return;
     if (pdu.opcode !== 0x25 || numbered(pdu)) {
       const statSN = pdu.num('statSN');
-      const last = this.#lastStatSN;
+      const last = this.recovers ? undefined : this.#lastStatSN;
       if (last !== undefined && statSN !== (last + 1) >>> 0) {
         this.violations.push(`StatSN ${statSN} after ${last}: ${pdu.toString()}`);
       }
-      if (numbered(pdu)) {
+      if (this.recovers && numbered(pdu)) {
+        this.#got.add(statSN);
+        while (this.#got.delete(this.expStatSN)) this.expStatSN = (this.expStatSN + 1) >>> 0;
+      } else if (numbered(pdu)) {
         this.#lastStatSN = statSN;
         this.expStatSN = (statSN + 1) >>> 0;
       }

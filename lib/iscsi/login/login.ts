@@ -3,12 +3,15 @@ import { type AccessRule, rulesFor } from '../access.ts';
 import type { IscsiNode, IscsiTarget } from '../node.ts';
 import {
   BURST_BYTES,
+  CONNECTIONS_A_SESSION,
   FIRST_BURST_BYTES,
   LOGIN_SEGMENT_BYTES,
   MOST_LOGIN_REQUESTS,
   MOST_TEXT_BYTES,
   OUTSTANDING_R2T,
   RECEIVE_SEGMENT_BYTES,
+  TIME_TO_RETAIN,
+  TIME_TO_WAIT,
 } from '../limits.ts';
 import { LoginStatus, Stage, loginRequest } from '../pdu/login.ts';
 import { Authentication } from './authentication.ts';
@@ -48,9 +51,10 @@ const wishes = (): Parameters => ({
   maxBurstLength: BURST_BYTES,
   firstBurstLength: FIRST_BURST_BYTES,
   maxOutstandingR2T: OUTSTANDING_R2T,
-  defaultTime2Wait: 2,
-  defaultTime2Retain: 0,
-  errorRecoveryLevel: 0,
+  maxConnections: CONNECTIONS_A_SESSION,
+  defaultTime2Wait: TIME_TO_WAIT,
+  defaultTime2Retain: TIME_TO_RETAIN,
+  errorRecoveryLevel: 2,
 });
 
 /** RFC 7143 6.1: what a value that is told has at most. */
@@ -75,6 +79,8 @@ export class Login {
   readonly isid = Buffer.alloc(6);
   tsih = 0;
   cid = 0;
+  /** Of the connection that this one takes the place of (RFC 7143 11.12.9). */
+  expStatSN = 0;
   initiatorName = '';
   discovery = false;
   target: IscsiTarget | undefined;
@@ -164,6 +170,7 @@ export class Login {
       this.isid.set(loginRequest.isid.get(header));
       this.tsih = loginRequest.tsih.get(header);
       this.cid = loginRequest.cid.get(header);
+      this.expStatSN = loginRequest.expStatSN.get(header);
       this.stage = stage;
     } else {
       // RFC 7143 6.3: what names the session stays, and so does the stage until both agree to leave it.
@@ -197,6 +204,7 @@ export class Login {
       );
     }
     this.discovery = type === 'Discovery';
+    if (this.discovery) this.#wishes.errorRecoveryLevel = 0; // RFC 7143 7.4.1
     const name = single(pairs, 'TargetName');
     if (this.discovery) {
       const { discoveryChap } = this.#node;

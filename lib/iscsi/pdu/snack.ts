@@ -12,3 +12,6 @@ export const snack = layout(BHS_LENGTH, {
   begRun: u32(40),
   runLength: u32(44),
 });
+
+/** RFC 7143 11.16.1. */
+export const SnackType = { DATA_OR_R2T: 0, STATUS: 1, DATA_ACK: 2, R_DATA: 3 } as const;
