@@ -93,7 +93,7 @@ program
   .option('--config <FILE>', 'configuration in YAML or JSON')
   .option(
     '--portal <HOST:PORT>',
-    'listen here (127.0.0.1:3260); port 0 picks a free one; repeatable',
+    'listen here (127.0.0.1:3260); port 0 picks a free one; HOST:PORT,group=2 in another portal group; repeatable',
     several,
   )
   .option('--target <IQN>', 'name of the target (iqn.2026-01.io.sanlet:san)')

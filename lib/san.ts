@@ -5,7 +5,7 @@ import { openCartridgeFile } from './backends/tape/cartridge-file.ts';
 import { memoryCartridge } from './backends/tape/cartridge-memory.ts';
 import { openUnitState } from './backends/unit-state-file.ts';
 import { formatPortal, resolveOptions } from './config.ts';
-import type { Endpoint, ResolvedTarget, ResolvedUnit, SanOptions } from './config/options.ts';
+import type { ResolvedPortal, ResolvedTarget, ResolvedUnit, SanOptions } from './config/options.ts';
 import { type CopyManager, addCopyManager } from './copy-manager/copy-manager.ts';
 import { Turns } from './copy-manager/turns.ts';
 import { type IscsiTarget, IscsiNode } from './iscsi/node.ts';
@@ -204,9 +204,9 @@ export class San implements AsyncDisposable {
     return `iscsi://${this.portal}/${iqn}/${lun}`;
   }
 
-  /** Serves an initiator at the other end of `duplex`, without a socket. */
-  handle(duplex: Duplex): void {
-    this.#node.handle(duplex);
+  /** Serves an initiator at the other end of `duplex`, without a socket; it comes in by a portal group. */
+  handle(duplex: Duplex, group = this.#node.portals[0]!.group): void {
+    this.#node.handle(duplex, undefined, undefined, group);
   }
 
   /** Ends sessions and copies, closes portals and media. Idempotent. */
@@ -235,6 +235,7 @@ async function serve(
   log: Log,
 ): Promise<Served> {
   const device = new TargetDevice(resolved.iqn, absentUnit(log));
+  device.relativePorts = resolved.groups;
   const luns: Lun[] = [];
   try {
     for (const each of resolved.units) {
@@ -254,7 +255,12 @@ async function serve(
   };
 }
 
-const iscsiTarget = ({ device, resolved }: Served): IscsiTarget => ({ device, rules: resolved.access });
+const iscsiTarget = ({ device, resolved }: Served): IscsiTarget => ({
+  device,
+  rules: resolved.access,
+  groups: resolved.groups,
+  ...(resolved.redirect === undefined ? {} : { redirect: resolved.redirect }),
+});
 
 /** What a port that cannot be had is called. */
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
@@ -262,9 +268,11 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine has no such address',
   EACCES: 'listening there is not allowed',
   ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EAFNOSUPPORT: 'this machine has no IPv6',
 };
 
-async function listen(node: IscsiNode, wanted: Endpoint): Promise<Portal> {
+async function listen(node: IscsiNode, wanted: ResolvedPortal): Promise<Portal> {
   try {
     return await Portal.open(node, wanted);
   } catch (error) {

@@ -2,8 +2,11 @@ import type { Log } from '../log.ts';
 
 /** What a San is made of, as people write it: in the API, and without `log` in the configuration file. */
 export interface SanOptions extends TargetOptions {
-  /** Where to listen: `HOST:PORT`, port 0 for a free one. Default: 127.0.0.1 and port 3260. */
-  portals?: string[];
+  /**
+   * Where to listen: `HOST:PORT`, port 0 for a free one; `HOST:PORT,group=2` in another portal group than 1. Default:
+   * 127.0.0.1 and port 3260.
+   */
+  portals?: (string | PortalOptions)[];
   /** What SendTargets answers instead of the address that the connection came in by; without a port, the portal's own. */
   advertise?: string;
   /** Directory for what must survive a restart and does not lie in the media. */
@@ -15,11 +18,33 @@ export interface SanOptions extends TargetOptions {
   log?: Log;
 }
 
+export interface PortalOptions {
+  /** `HOST:PORT` */
+  address: string;
+  /** Portal group tag: each group is a target port of every target that it serves. Default 1. */
+  group?: number;
+  /** What SendTargets answers for this portal; without a port, its own. */
+  advertise?: string;
+}
+
+/** Logins are sent elsewhere. */
+export interface RedirectOptions {
+  /** `HOST:PORT` of the portal that serves the target. */
+  to: string;
+  /** For good, so that initiators may remember it. Default: for the time being. */
+  permanent?: boolean;
+  /** Only logins that come in by these portal groups. Default: all. */
+  groups?: number[];
+}
+
 export interface TargetOptions {
   /** Default: iqn.2026-01.io.sanlet:san */
   iqn?: string;
   disks?: DiskOptions[];
   tapes?: TapeOptions[];
+  /** Portal groups that serve it. Default: all. */
+  groups?: number[];
+  redirect?: RedirectOptions;
   /** What every initiator must know; with `access`, those whose rule says nothing else. */
   chap?: ChapOptions;
   /** Names of the initiators that may log in, `*` standing for any characters. Default: all. */
@@ -85,16 +110,32 @@ export interface ChapOptions {
   secret: string;
   /** What the target proves itself with to the initiator. */
   mutual?: { user: string; secret: string };
+  /** Digests that may be used; the initiator's list says which of them is. Default: all. */
+  digests?: ChapDigestName[];
 }
+
+export type ChapDigestName = 'SHA3-256' | 'SHA256' | 'SHA1' | 'MD5';
 
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
+export interface ResolvedPortal extends Endpoint {
+  readonly group: number;
+  /** Port 0 stands for its own port. */
+  readonly advertise?: Endpoint;
+}
+
+export interface ResolvedRedirect {
+  readonly to: Endpoint;
+  readonly permanent: boolean;
+  readonly groups: readonly number[];
+}
+
 /** The same, checked and with every default in its place. */
 export interface ResolvedSan {
-  readonly portals: readonly Endpoint[];
+  readonly portals: readonly ResolvedPortal[];
   /** Port 0 stands for the port of the portal. */
   readonly advertise: Endpoint | undefined;
   readonly state: string | undefined;
@@ -104,6 +145,9 @@ export interface ResolvedSan {
 
 export interface ResolvedTarget {
   readonly iqn: string;
+  /** Portal groups that serve it, ascending. */
+  readonly groups: readonly number[];
+  readonly redirect: ResolvedRedirect | undefined;
   /** By LUN, ascending. */
   readonly units: readonly ResolvedUnit[];
   /** At least one; the first that fits holds. */

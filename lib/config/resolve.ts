@@ -5,7 +5,7 @@ import { ConfigError, type ConfigPath } from './config-error.ts';
 import { DEFAULT_IQN, parseIscsiName } from '../iscsi-name.ts';
 import type {
   DiskOptions,
-  Endpoint,
+  ResolvedPortal,
   ResolvedSan,
   ResolvedTarget,
   ResolvedUnit,
@@ -13,15 +13,14 @@ import type {
   TapeOptions,
   TargetOptions,
 } from './options.ts';
-import { DEFAULT_PORTAL, parsePortal } from './portal.ts';
+import { endpoint, resolveGroups, resolvePortals, resolveRedirect } from './portals.ts';
 import { checkShape } from './shape.ts';
 import { warnOfShortSecrets } from './short-secrets.ts';
 
 /** What `memory: true` makes of a disk. */
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 const LONGEST_UNIT_NAME = 64;
-/** Enough for every portal of a machine, and for a target a tenant. */
-const MOST_PORTALS = 64;
+/** Enough for a target a tenant. */
 const MOST_TARGETS = 1024;
 
 /**
@@ -32,11 +31,12 @@ export function resolveOptions(options: SanOptions): ResolvedSan {
   // JavaScript may hand us anything, and only an object can be taken apart.
   const { log, ...plain } = isGroup(options) ? options : checkShape(options);
   const { portals, advertise, state, targets, discoveryChap, ...first } = checkShape(plain);
+  const listening = resolvePortals(portals);
   const resolved: ResolvedSan = {
-    portals: resolvePortals(portals),
+    portals: listening,
     advertise: advertise === undefined ? undefined : endpoint(advertise, ['advertise'], 0),
     state,
-    targets: resolveTargets(first, targets ?? []),
+    targets: resolveTargets(first, targets ?? [], listening),
     discoveryChap: discoveryChap === undefined ? undefined : resolveChap(discoveryChap, ['discoveryChap']),
   };
   if (log !== undefined) warnOfShortSecrets(resolved, log);
@@ -46,25 +46,11 @@ export function resolveOptions(options: SanOptions): ResolvedSan {
 const isGroup = (options: unknown): boolean =>
   typeof options === 'object' && options !== null && !Array.isArray(options);
 
-function endpoint(text: string, path: ConfigPath, defaultPort?: number): Endpoint {
-  const parsed = parsePortal(text, defaultPort);
-  if (typeof parsed === 'string') throw new ConfigError(path, parsed);
-  return parsed;
-}
-
-function resolvePortals(portals: readonly string[] | undefined): Endpoint[] {
-  if (portals === undefined || portals.length === 0) return [DEFAULT_PORTAL];
-  if (portals.length > MOST_PORTALS) throw new ConfigError(['portals'], `at most ${MOST_PORTALS} portals`);
-  const resolved = portals.map((text, i) => endpoint(text, ['portals', i]));
-  resolved.forEach(({ host, port }, i) => {
-    if (port !== 0 && resolved.findIndex(other => other.host === host && other.port === port) < i) {
-      throw new ConfigError(['portals', i], `${portals[i]} is there twice; name each portal once`);
-    }
-  });
-  return resolved;
-}
-
-function resolveTargets(first: TargetOptions, others: readonly TargetOptions[]): ResolvedTarget[] {
+function resolveTargets(
+  first: TargetOptions,
+  others: readonly TargetOptions[],
+  portals: readonly ResolvedPortal[],
+): ResolvedTarget[] {
   const written: { options: TargetOptions; path: ConfigPath }[] = others.map((options, i) => ({
     options,
     path: ['targets', i],
@@ -75,8 +61,8 @@ function resolveTargets(first: TargetOptions, others: readonly TargetOptions[]):
   if (written.length > MOST_TARGETS) throw new ConfigError(['targets'], `at most ${MOST_TARGETS} targets`);
   const names = new Set<string>();
   const media = new Media();
-  const resolved = written.map(({ options, path }) => resolveTarget(options, path, names, media));
-  if (resolved.every(target => target.units.length === 0)) {
+  const resolved = written.map(({ options, path }) => resolveTarget(options, path, names, media, portals));
+  if (resolved.every(({ units, redirect }) => units.length === 0 && redirect === undefined)) {
     throw new ConfigError([], 'there is nothing to serve: give at least one disk or tape');
   }
   return resolved;
@@ -104,6 +90,7 @@ function resolveTarget(
   path: ConfigPath,
   names: Set<string>,
   media: Media,
+  portals: readonly ResolvedPortal[],
 ): ResolvedTarget {
   const parsed = parseIscsiName(options.iqn ?? DEFAULT_IQN);
   if (typeof parsed === 'string') throw new ConfigError([...path, 'iqn'], parsed);
@@ -141,8 +128,11 @@ function resolveTarget(
     media.claim(resolved, unit.path);
     return resolved;
   });
+  const groups = resolveGroups(options, portals, path);
   return {
     iqn,
+    groups,
+    redirect: resolveRedirect(options, groups, path),
     units: units.sort((a, b) => a.lun - b.lun),
     access: resolveAccess(options, units, path),
   };

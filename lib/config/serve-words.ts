@@ -57,15 +57,24 @@ interface Host {
   readonly target: TargetOptions;
 }
 
-const isTarget = ({ iqn, disks, tapes, chap, initiators, access }: TargetOptions): boolean =>
-  [iqn, disks, tapes, chap, initiators, access].some(value => value !== undefined);
+const isTarget = ({
+  iqn,
+  disks,
+  tapes,
+  groups,
+  redirect,
+  chap,
+  initiators,
+  access,
+}: TargetOptions): boolean =>
+  [iqn, disks, tapes, groups, redirect, chap, initiators, access].some(value => value !== undefined);
 
 /** The target of the file that the words join, or the place of a new one. */
 function hostOf(file: SanOptions, named: string | undefined): Host {
   const targets = file.targets ?? [];
-  const { iqn, disks, tapes, chap, initiators, access } = file;
+  const { iqn, disks, tapes, groups, redirect, chap, initiators, access } = file;
   const top: TargetOptions = Object.fromEntries(
-    Object.entries({ iqn, disks, tapes, chap, initiators, access }).filter(
+    Object.entries({ iqn, disks, tapes, groups, redirect, chap, initiators, access }).filter(
       ([, value]) => value !== undefined,
     ),
   );

@@ -72,7 +72,16 @@ const tape = keys(
   new Map([['block', TAPE_HAS_NO_BLOCK]]),
 );
 const credentials = { user: text, secret: text };
-const chap = keys('CHAP', { ...credentials, mutual: v.optional(keys('mutual CHAP', credentials)) });
+const chap = keys('CHAP', {
+  ...credentials,
+  mutual: v.optional(keys('mutual CHAP', credentials)),
+  digests: v.optional(
+    v.pipe(
+      list(v.picklist(['SHA3-256', 'SHA256', 'SHA1', 'MD5'], wants('SHA3-256, SHA256, SHA1 or MD5'))),
+      v.minLength(1, 'is empty, so that nobody could log in; leave it out for all'),
+    ),
+  ),
+});
 const mapped = v.union(
   [text, v.strictObject({ name: text, ro: v.optional(flag) })],
   wants('the name of a unit, or a group of its name and ro'),
@@ -88,17 +97,32 @@ const access = keys('a rule of access', {
     ),
   ),
 });
+const number = v.number(wants('a number'));
+const portalKeys = keys('a portal', {
+  address: text,
+  group: v.optional(number),
+  advertise: v.optional(text),
+});
+/** By hand and not v.union, which would not say what is wrong within the group. */
+const portal = v.lazy(input => (typeof input === 'object' && input !== null ? portalKeys : text));
+const redirect = keys('redirect', {
+  to: text,
+  permanent: v.optional(flag),
+  groups: v.optional(list(number)),
+});
 const target = {
   iqn: v.optional(text),
   disks: v.optional(list(disk)),
   tapes: v.optional(list(tape)),
+  groups: v.optional(list(number)),
+  redirect: v.optional(redirect),
   chap: v.optional(chap),
   initiators: v.optional(list(text)),
   access: v.optional(list(access)),
 };
 const san = keys(CONFIGURATION, {
   ...target,
-  portals: v.optional(list(text)),
+  portals: v.optional(list(portal)),
   advertise: v.optional(text),
   state: v.optional(text),
   targets: v.optional(list(keys('a target', target))),

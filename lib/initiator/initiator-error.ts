@@ -28,10 +28,17 @@ export class InitiatorError extends Error {
   readonly fault: InitiatorFault;
   /** Status-Class and Status-Detail of a refused login (RFC 7143 11.13.5). */
   readonly status: number | undefined;
+  /** TargetAddress of a redirected login: `host[:port][,group]`. */
+  readonly movedTo: string | undefined;
 
-  constructor(fault: InitiatorFault, message: string, more: { status?: number; cause?: unknown } = {}) {
+  constructor(
+    fault: InitiatorFault,
+    message: string,
+    more: { status?: number; movedTo?: string | undefined; cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.fault = fault;
     this.status = more.status;
+    this.movedTo = more.movedTo;
   }
 }

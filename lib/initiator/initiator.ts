@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { ChapDigest } from '../iscsi/login/chap.ts';
 import { defaults, type Parameters } from '../iscsi/login/keys.ts';
 import { InitiatorError } from './initiator-error.ts';
 import type { Credentials } from './security-stage.ts';
@@ -15,6 +16,8 @@ export interface PortalOptions {
   readonly secret?: string;
   /** What the target must prove itself with. */
   readonly mutual?: Credentials;
+  /** CHAP digests in the order of the offer. Default: all, the strongest first. */
+  readonly chapDigests?: readonly ChapDigest['name'][];
   /** Offers CRC32C for both, or for one of them; the target decides. */
   readonly digests?: boolean | 'header' | 'data';
   readonly initiatorName?: string;
@@ -87,7 +90,40 @@ export const Initiator = {
   },
 };
 
+/** How often a login may be sent elsewhere; beyond it, targets point at each other. */
+const MOST_REDIRECTIONS = 4;
+
+/** Logs in where the login is sent (RFC 7143 11.13.5, status class 1), all within the one time limit. */
 async function open(options: PortalOptions, target: string | undefined): Promise<Session> {
+  const { loginTimeoutMs = 10_000 } = options;
+  const until = Date.now() + loginTimeoutMs;
+  let { host = '127.0.0.1', port = DEFAULT_PORT } = options;
+  for (let redirections = 0; ; redirections++) {
+    try {
+      const left = Math.max(1, until - Date.now());
+      return await openAt({ ...options, host, port, loginTimeoutMs: left }, target);
+    } catch (error) {
+      const address = error instanceof InitiatorError ? error.movedTo : undefined;
+      const to = address === undefined ? undefined : parseTargetAddress(address);
+      if (to === undefined || options.stream !== undefined) throw error;
+      if (redirections === MOST_REDIRECTIONS) {
+        const message = `${target ?? 'discovery'} is sent on more than ${MOST_REDIRECTIONS} times, at last to ${address}`;
+        throw new InitiatorError('login', message, { cause: error });
+      }
+      ({ host, port } = to);
+    }
+  }
+}
+
+/** RFC 7143 13.8: `domainname[:port][,portal-group-tag]`, an IPv6 address in brackets. */
+export function parseTargetAddress(text: string): { host: string; port: number } | undefined {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:,[\]\s]+))(?::([0-9]{1,5}))?(?:,[0-9]{1,5})?$/.exec(text);
+  if (parts === null) return undefined;
+  const port = parts[3] === undefined ? DEFAULT_PORT : Number(parts[3]);
+  return port >= 1 && port <= 65_535 ? { host: (parts[1] ?? parts[2])!, port } : undefined;
+}
+
+async function openAt(options: PortalOptions, target: string | undefined): Promise<Session> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, user, secret, loginTimeoutMs = 10_000 } = options;
   const isid = options.isid ?? newIsid();
   if (isid.length !== 6) throw new InitiatorError('usage', 'an ISID has six bytes');
@@ -96,6 +132,10 @@ async function open(options: PortalOptions, target: string | undefined): Promise
   }
   if (options.mutual !== undefined && user === undefined) {
     throw new InitiatorError('usage', 'mutual CHAP needs a user and a secret of our own too');
+  }
+  // RFC 7143 9.2.1: otherwise whoever answers could have asked us for the answer.
+  if (options.mutual !== undefined && options.mutual.secret === secret) {
+    throw new InitiatorError('usage', 'the two directions of mutual CHAP have different secrets');
   }
   const peer =
     options.stream === undefined
@@ -114,6 +154,7 @@ async function open(options: PortalOptions, target: string | undefined): Promise
     ours: ourParameters(options),
     credentials: user === undefined || secret === undefined ? undefined : { user, secret },
     mutual: options.mutual,
+    ...(options.chapDigests === undefined ? {} : { digests: options.chapDigests }),
     peer,
     loginTimeoutMs: Math.max(1, until - Date.now()),
     commandTimeoutMs: options.commandTimeoutMs ?? 60_000,

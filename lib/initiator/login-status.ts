@@ -21,9 +21,14 @@ const FAULTS: Readonly<Record<number, InitiatorFault>> = {
   [LoginStatus.TARGET_REMOVED]: 'not-found',
 };
 
+const MOVED: readonly number[] = [LoginStatus.MOVED_TEMPORARILY, LoginStatus.MOVED_PERMANENTLY];
+
 /** One sentence for a Status-Class and Status-Detail (RFC 7143 11.13.5). */
 export function loginRefused(status: number, about: LoginCircumstances): InitiatorError {
-  return new InitiatorError(FAULTS[status] ?? 'login', sentence(status, about), { status });
+  return new InitiatorError(FAULTS[status] ?? 'login', sentence(status, about), {
+    status,
+    ...(MOVED.includes(status) ? { movedTo: about.movedTo } : {}),
+  });
 }
 
 function sentence(status: number, { peer, target, user, movedTo }: LoginCircumstances): string {

@@ -1,3 +1,4 @@
+import type { ChapDigest } from '../iscsi/login/chap.ts';
 import {
   accept,
   defaults,
@@ -31,6 +32,8 @@ export interface LoginRequestOptions {
   readonly ours: Parameters;
   readonly credentials: Credentials | undefined;
   readonly mutual: Credentials | undefined;
+  /** CHAP digests, in the order of the offer; absent: all. */
+  readonly digests?: readonly ChapDigest['name'][];
   readonly peer: string;
 }
 

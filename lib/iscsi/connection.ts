@@ -45,6 +45,8 @@ export class Connection implements FramerSink {
   readonly outbox: Outbox;
   readonly local: Endpoint | undefined;
   readonly peer: string;
+  /** Tag of the portal group that it came in by (RFC 7143 4.4.1). */
+  readonly portalGroup: number;
   parameters: Parameters = defaults();
   /** What the peer can take in one PDU. */
   peerSegmentBytes = LOGIN_SEGMENT_BYTES;
@@ -82,12 +84,19 @@ export class Connection implements FramerSink {
   #ended = false;
   readonly #loginTimer: NodeJS.Timeout;
 
-  constructor(node: IscsiNode, transport: Duplex, local: Endpoint | undefined, peer: string) {
+  constructor(
+    node: IscsiNode,
+    transport: Duplex,
+    local: Endpoint | undefined,
+    peer: string,
+    portalGroup: number,
+  ) {
+    this.portalGroup = portalGroup;
     this.node = node;
     this.local = local;
     this.peer = peer;
     this.#transport = transport;
-    this.#login = new Login(node);
+    this.#login = new Login(node, portalGroup);
     this.framer = new Framer(this, LOGIN_SEGMENT_BYTES);
     this.outbox = new Outbox(transport);
     this.#loginTimer = setTimeout(() => {

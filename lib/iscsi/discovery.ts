@@ -1,29 +1,36 @@
+import { normalName } from '../iscsi-name.ts';
 import { rulesFor } from './access.ts';
+import { formatAddress, serves, standsFor } from './address.ts';
 import type { Connection, Endpoint } from './connection.ts';
 import type { Pair } from './login/text.ts';
+import type { IscsiTarget, PortalAddress } from './node.ts';
 
 /** SendTargets (RFC 7143 appendix C). */
 
-export const formatAddress = ({ host, port }: Endpoint): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${port}`;
-
-const WILDCARDS = new Set(['0.0.0.0', '::', '']);
-
 /**
- * Where a target can be reached, as the asker should see it: the advertised address if there is one; else every portal,
- * a wildcard one by the address that the asker came in by.
+ * How the asker should see a portal: as it is advertised, if it is; a wildcard one by the address that the asker came in
+ * by. Undefined when it could not be reached by that.
  */
-function addresses(connection: Connection): string[] {
-  const { advertise, portals } = connection.node;
-  if (advertise !== undefined) return [formatAddress(advertise)];
+function addressOf(
+  { host, port, advertise }: PortalAddress,
+  { node, local }: Connection,
+): string | undefined {
+  const told: Endpoint | undefined = advertise ?? node.advertise;
+  if (told !== undefined) return formatAddress({ host: told.host, port: told.port === 0 ? port : told.port });
+  const wild = standsFor(host, local?.host ?? '');
+  if (wild === undefined) return formatAddress({ host, port });
+  return wild && local !== undefined ? formatAddress({ host: local.host, port }) : undefined;
+}
+
+/** Where a target can be reached, with the portal group tag of each address. */
+function addresses(target: IscsiTarget, connection: Connection): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const portal of portals) {
-    if (!WILDCARDS.has(portal.host)) found.add(formatAddress(portal));
-    else if (connection.local !== undefined)
-      found.add(formatAddress({ host: connection.local.host, port: portal.port }));
+  for (const portal of connection.node.portals) {
+    if (!serves(target, portal.group)) continue;
+    const address = addressOf(portal, connection);
+    if (address !== undefined) found.add(`${address},${portal.group}`);
   }
-  if (found.size === 0 && connection.local !== undefined) found.add(formatAddress(connection.local));
-  return [...found];
+  return found;
 }
 
 /** The pairs that answer SendTargets=`value`. */
@@ -32,7 +39,7 @@ export function sendTargets(connection: Connection, value: string): Pair[] {
   const own = session.device?.name;
   // RFC 7143 appendix C: All belongs to discovery sessions; a normal one may ask for its own target.
   if (value === 'All' && own !== undefined) return [{ key: 'SendTargets', value: 'Reject' }];
-  const wanted = value === '' ? own : value.toLowerCase();
+  const wanted = value === '' ? own : normalName(value);
   const pairs: Pair[] = [];
   for (const target of connection.node.targets) {
     const { name } = target.device;
@@ -40,9 +47,7 @@ export function sendTargets(connection: Connection, value: string): Pair[] {
     if (own !== undefined && name !== own) continue;
     if (rulesFor(target, session.nexus.initiatorName).length === 0) continue;
     pairs.push({ key: 'TargetName', value: name });
-    for (const address of addresses(connection)) {
-      pairs.push({ key: 'TargetAddress', value: `${address},${connection.node.portalGroupTag}` });
-    }
+    for (const address of addresses(target, connection)) pairs.push({ key: 'TargetAddress', value: address });
   }
   return pairs;
 }

@@ -30,6 +30,25 @@ export interface IscsiTarget {
   readonly alias?: string;
   /** The first one that fits holds for an initiator; none fits: it does not come in. Absent: all come in and see all. */
   rules?: readonly AccessRule[];
+  /** Tags of the portal groups that serve it; absent: all. */
+  readonly groups?: readonly number[];
+  /** Where logins that come in by `groups` are sent instead. */
+  readonly redirect?: Redirect;
+}
+
+/** RFC 7143 11.13.5, status class 1. */
+export interface Redirect {
+  readonly to: Endpoint;
+  readonly permanent: boolean;
+  readonly groups: readonly number[];
+}
+
+/** A portal as SendTargets tells of it. */
+export interface PortalAddress extends Endpoint {
+  /** Portal group tag. */
+  readonly group: number;
+  /** What is told instead of host and port; port 0 stands for the portal's own. */
+  readonly advertise?: Endpoint;
 }
 
 export interface IscsiNodeOptions {
@@ -51,11 +70,9 @@ export class IscsiNode {
   readonly log: Log;
   readonly discoveryChap: ChapCredentials | undefined;
   readonly advertise: Endpoint | undefined;
-  /** All portals are one group (RFC 7143 4.4.1). */
-  readonly portalGroupTag = 1;
   readonly sentChallenges = new SentChallenges();
   /** Where it listens; filled in by the portals. */
-  readonly portals: Endpoint[] = [];
+  readonly portals: PortalAddress[] = [];
 
   readonly #connections = new Set<Connection>();
   /** Normal sessions by nexus: a login with the same names and ISID takes the place of the old one (RFC 7143 6.3.5). */
@@ -81,14 +98,14 @@ export class IscsiNode {
   }
 
   /** Serves one initiator on `transport` until either end closes it; undefined when there are too many already. */
-  handle(transport: Duplex, local?: Endpoint, peer = 'duplex'): Connection | undefined {
+  handle(transport: Duplex, local?: Endpoint, peer = 'duplex', portalGroup = 1): Connection | undefined {
     if (this.#stopped || this.#connections.size >= MOST_CONNECTIONS) {
       this.log.warn({ peer }, 'connection refused: too many');
       transport.on('error', () => {});
       transport.destroy();
       return undefined;
     }
-    const connection = new Connection(this, transport, local, peer);
+    const connection = new Connection(this, transport, local, peer, portalGroup);
     this.#connections.add(connection);
     return connection;
   }
@@ -100,12 +117,12 @@ export class IscsiNode {
   async openSession(login: Login, firstCmdSN: number): Promise<Session> {
     const device = login.target?.device;
     const isid = login.isid.toString('hex');
-    const port = `0x${this.portalGroupTag.toString(16).padStart(4, '0')}`;
+    const port = `0x${login.portalGroup.toString(16).padStart(4, '0')}`;
     const nexus = {
       id: `${login.initiatorName},i,0x${isid},${device?.name ?? 'discovery'},t,${port}`,
       initiatorName: login.initiatorName,
       isid,
-      relativePort: this.portalGroupTag,
+      relativePort: login.portalGroup,
       ...(login.user === undefined ? {} : { user: login.user }),
       view: new LunView(),
     };

@@ -1,16 +1,19 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import type { Connection, Endpoint } from './connection.ts';
-import type { IscsiNode } from './node.ts';
+import type { IscsiNode, PortalAddress } from './node.ts';
+import { formatAddress, hostOf } from './address.ts';
 import { readInto } from './receive-buffer.ts';
 
 /** A network portal (RFC 7143 4.4.1): an address that listens. */
 export class Portal {
   readonly #server: Server;
   readonly #node: IscsiNode;
+  readonly #group: number;
   endpoint: Endpoint;
 
-  private constructor(node: IscsiNode, wanted: Endpoint) {
+  private constructor(node: IscsiNode, wanted: PortalAddress) {
     this.#node = node;
+    this.#group = wanted.group;
     this.endpoint = wanted;
     // noDelay: a response that waits for the next one is a queue depth of 1 made slow.
     this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, socket =>
@@ -19,7 +22,7 @@ export class Portal {
   }
 
   /** Port 0 picks a free one. Rejects with the system's error when the address cannot be had. */
-  static open(node: IscsiNode, wanted: Endpoint): Promise<Portal> {
+  static open(node: IscsiNode, wanted: PortalAddress): Promise<Portal> {
     const portal = new Portal(node, wanted);
     return new Promise((resolve, reject) => {
       const server = portal.#server;
@@ -31,7 +34,7 @@ export class Portal {
         if (address !== null && typeof address === 'object') {
           portal.endpoint = { host: wanted.host, port: address.port };
         }
-        node.portals.push(portal.endpoint);
+        node.portals.push({ ...wanted, ...portal.endpoint });
         resolve(portal);
       });
     });
@@ -42,10 +45,19 @@ export class Portal {
     const local =
       localAddress === undefined || localPort === undefined
         ? undefined
-        : { host: localAddress.replace(/^::ffff:/, ''), port: localPort };
+        : { host: hostOf(localAddress), port: localPort };
     let connection: Connection | undefined;
     const socket = readInto(accepted, bytes => connection?.receive(bytes));
-    connection = this.#node.handle(socket, local, `${remoteAddress ?? 'gone'}:${remotePort ?? 0}`);
+    const peer =
+      remoteAddress === undefined || remotePort === undefined
+        ? undefined
+        : { host: hostOf(remoteAddress), port: remotePort };
+    connection = this.#node.handle(
+      socket,
+      local,
+      peer === undefined ? 'gone' : formatAddress(peer),
+      this.#group,
+    );
   }
 
   /** No more connections; those that are there are the node's to end. */

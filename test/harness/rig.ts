@@ -59,9 +59,14 @@ function nothingOf(found: readonly unknown[], what: string): void {
   if (found.length > 0) throw new Error(`${what}: ${JSON.stringify(found)}`);
 }
 
-interface Handles {
+export interface Handles {
   handle(duplex: ReturnType<typeof duplexPair>[1]): void;
 }
+
+/** The portals of one group of a San. */
+export const inGroup = (san: San, group: number): Handles => ({
+  handle: duplex => san.handle(duplex, group),
+});
 
 /** An initiator on a new connection, not logged in. */
 export function connect(t: Test, to: Handles, faults: Faults = {}, back: Faults = {}): Initiator {

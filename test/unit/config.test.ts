@@ -187,7 +187,7 @@ void t.test('resolved options', t => {
   t.strictSame(
     resolveOptions({ disks: [{ name: 'd0', memory: '64MiB' }], tapes: [{ name: 't0', memory: true }] }),
     {
-      portals: [{ host: '127.0.0.1', port: 3260 }],
+      portals: [{ host: '127.0.0.1', port: 3260, group: 1 }],
       advertise: undefined,
       state: undefined,
       discoveryChap: undefined,
@@ -195,6 +195,8 @@ void t.test('resolved options', t => {
         {
           iqn: 'iqn.2026-01.io.sanlet:san',
           access: [{}],
+          groups: [1],
+          redirect: undefined,
           units: [
             {
               lun: 0,
@@ -246,8 +248,8 @@ void t.test('resolved options', t => {
     log: silent,
   });
   t.strictSame(full.portals, [
-    { host: '::1', port: 0 },
-    { host: '10.0.0.1', port: 3260 },
+    { host: '::1', port: 0, group: 1 },
+    { host: '10.0.0.1', port: 3260, group: 1 },
   ]);
   t.strictSame(full.advertise, { host: '10.0.2.2', port: 0 }, 'port 0: that of the portal');
   t.strictSame(
@@ -268,6 +270,39 @@ void t.test('resolved options', t => {
     targets: [{ iqn: 'iqn.2026-01.io.x:b', disks: [{ name: 'd', path: '/x', ro: true }] }],
   });
   t.equal(two.targets.length, 2, 'the top level is a target too; a file may be read twice');
+  t.end();
+});
+
+void t.test('portal groups and redirection', t => {
+  const disks = [{ name: 'd', memory: true }];
+  const { portals, targets } = resolveOptions({
+    portals: [
+      '10.0.0.1',
+      '[::1]:0,group=3,advertise=san.example:9',
+      { address: '10.0.0.2:0', group: 2, advertise: '192.0.2.1' },
+    ],
+    disks,
+    groups: [3, 1, 3],
+    redirect: { to: '[2001:db8::1]', groups: [3] },
+    targets: [
+      { iqn: 'iqn.2026-01.io.x:a', disks },
+      { iqn: 'iqn.2026-01.io.x:b', redirect: { to: 'b.example:1', permanent: true } },
+    ],
+  });
+  t.strictSame(portals, [
+    { host: '10.0.0.1', port: 3260, group: 1 },
+    { host: '::1', port: 0, group: 3, advertise: { host: 'san.example', port: 9 } },
+    { host: '10.0.0.2', port: 0, group: 2, advertise: { host: '192.0.2.1', port: 0 } },
+  ]);
+  t.strictSame(
+    targets.map(({ groups, redirect }) => [groups, redirect]),
+    [
+      [[1, 3], { to: { host: '2001:db8::1', port: 3260 }, permanent: false, groups: [3] }],
+      [[1, 2, 3], undefined],
+      [[1, 2, 3], { to: { host: 'b.example', port: 1 }, permanent: true, groups: [1, 2, 3] }],
+    ],
+  );
+  t.ok(resolveOptions({ redirect: { to: 'x' } }), 'a target that is elsewhere needs no disk');
   t.end();
 });
 
@@ -347,6 +382,42 @@ void t.test('every complaint of resolveOptions', t => {
     ],
     [{ ...d({}), portals: ['a:b'] }, /^portals\[0\]: "a:b" is no portal/],
     [{ ...d({}), portals: ['a', 'a:3260'] }, 'portals[1]: a:3260 is there twice; name each portal once'],
+    [{ ...d({}), portals: ['a,grup=2'] }, 'portals[0]: a portal has no option "grup" (did you mean group?)'],
+    [{ ...d({}), portals: ['a,group'] }, 'portals[0]: group needs a value, ,group=…'],
+    [{ ...d({}), portals: ['a,group='] }, 'portals[0]: group needs a value, ,group=…'],
+    [{ ...d({}), portals: ['a,group=1,group=2'] }, 'portals[0]: group is given twice'],
+    [{ ...d({}), portals: ['a,group=0'] }, 'portals[0]: a portal group is a whole number from 1 to 65535'],
+    [{ ...d({}), portals: ['a,group=two'] }, /^portals\[0\]: a portal group is a whole number/],
+    [{ ...d({}), portals: ['a,advertise=::1'] }, /^portals\[0\]: "::1" is no portal/],
+    [{ ...d({}), portals: [{ address: 'a', group: 1.5 }] }, /^portals\[0\]\.group: a portal group is/],
+    [{ ...d({}), portals: [{ address: '::1' }] }, /^portals\[0\]\.address: "::1" is no portal/],
+    [{ ...d({}), portals: [{ group: 1 }] }, 'portals[0].address: is missing'],
+    [
+      { ...d({}), portals: [{ address: 'a', groups: 1 }] },
+      'portals[0].groups: there is no such key in a portal (did you mean group?)',
+    ],
+    [{ ...d({}), portals: [1] }, 'portals[0]: must be text, not 1 (put it in quotes)'],
+    [
+      { ...d({}), groups: [] },
+      'groups: is empty, so that no portal would serve the target; leave it out for all',
+    ],
+    [{ ...d({}), groups: [1, 2] }, 'groups[1]: there is no portal in group 2, only in 1'],
+    [{ ...d({}), groups: [0] }, 'groups[0]: a portal group is a whole number from 1 to 65535'],
+    [{ ...d({}), redirect: { to: 'a:0' } }, 'redirect.to: needs the port that the target has there'],
+    [{ ...d({}), redirect: { to: 'a b' } }, /^redirect\.to: "a b" is no portal/],
+    [{ ...d({}), redirect: {} }, 'redirect.to: is missing'],
+    [
+      { ...d({}), portals: ['a', 'b,group=2'], groups: [1], redirect: { to: 'a', groups: [2] } },
+      'redirect.groups[0]: there is no portal in group 2, only in 1',
+    ],
+    [
+      { chap: { user: 'u', secret: 's', digests: ['SHA-256'] }, ...d({}) },
+      'chap.digests[0]: must be SHA3-256, SHA256, SHA1 or MD5, not "SHA-256"',
+    ],
+    [
+      { chap: { user: 'u', secret: 's', digests: [] }, ...d({}) },
+      'chap.digests: is empty, so that nobody could log in; leave it out for all',
+    ],
     [{ ...d({}), advertise: '::1' }, /^advertise: "::1" is no portal/],
     [[], /^the configuration must be a group of keys|nothing to serve/],
     [{ ...d({}), state: 5 }, /state: must be text/],

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { matchesAny, parseIscsiName, peerName } from '../../lib/iscsi-name.ts';
 import { CommandWindow } from '../../lib/iscsi/command-window.ts';
-import { formatAddress } from '../../lib/iscsi/discovery.ts';
+import { formatAddress } from '../../lib/iscsi/address.ts';
 import {
   CHAP_DIGESTS,
   SentChallenges,

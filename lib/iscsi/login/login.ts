@@ -1,6 +1,7 @@
 import { peerName } from '../../iscsi-name.ts';
 import { type AccessRule, rulesFor } from '../access.ts';
-import type { IscsiNode, IscsiTarget } from '../node.ts';
+import { formatAddress, serves } from '../address.ts';
+import type { IscsiNode, IscsiTarget, Redirect } from '../node.ts';
 import {
   BURST_BYTES,
   CONNECTIONS_A_SESSION,
@@ -62,6 +63,14 @@ const LONGEST_TOLD_BYTES = 255;
 
 const initiatorError = (why: string): LoginFailure => new LoginFailure(LoginStatus.INITIATOR_ERROR, why);
 
+/** RFC 7143 13.8: in a redirection the address has no portal group tag. */
+const moved = ({ to, permanent }: Redirect): LoginFailure =>
+  new LoginFailure(
+    permanent ? LoginStatus.MOVED_PERMANENTLY : LoginStatus.MOVED_TEMPORARILY,
+    `moved to ${formatAddress(to)}`,
+    [{ key: 'TargetAddress', value: formatAddress(to) }],
+  );
+
 /** The value of a key that comes once. */
 function single(pairs: readonly Pair[], key: string): string | undefined {
   const found = pairs.filter(pair => pair.key === key);
@@ -87,6 +96,9 @@ export class Login {
   stage: number = -1;
   done = false;
 
+  /** Tag of the portal group that the connection came in by. */
+  readonly portalGroup: number;
+
   readonly #node: IscsiNode;
   readonly #wishes = wishes();
   #authentication: Authentication | undefined;
@@ -100,8 +112,9 @@ export class Login {
   #declared = false;
   #told = false;
 
-  constructor(node: IscsiNode) {
+  constructor(node: IscsiNode, portalGroup: number) {
     this.#node = node;
+    this.portalGroup = portalGroup;
   }
 
   request(header: Buffer, text: Buffer): LoginReply {
@@ -213,12 +226,16 @@ export class Login {
     }
     if (name === undefined) throw new LoginFailure(LoginStatus.MISSING_PARAMETER, 'TargetName is missing');
     const target = this.#node.find(name);
-    if (target === undefined)
-      throw new LoginFailure(LoginStatus.NOT_FOUND, `no target ${name.slice(0, 223)}`);
+    if (target === undefined || !serves(target, this.portalGroup)) {
+      const where = target === undefined ? '' : ` in portal group ${this.portalGroup}`;
+      throw new LoginFailure(LoginStatus.NOT_FOUND, `no target ${name.slice(0, 223)}${where}`);
+    }
     const rules = rulesFor(target, this.initiatorName);
     if (rules.length === 0) {
       throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'no rule of access fits the initiator');
     }
+    const { redirect } = target;
+    if (redirect?.groups.includes(this.portalGroup) === true) throw moved(redirect);
     this.target = target;
     this.#authentication = this.#authenticate(rules);
   }
@@ -227,7 +244,7 @@ export class Login {
   #tellPortalGroup(answers: Pair[]): void {
     if (this.#told || this.target === undefined) return;
     this.#told = true;
-    answers.push({ key: 'TargetPortalGroupTag', value: String(this.#node.portalGroupTag) });
+    answers.push({ key: 'TargetPortalGroupTag', value: String(this.portalGroup) });
     if (this.target.alias !== undefined) answers.push({ key: 'TargetAlias', value: this.target.alias });
   }
 
