@@ -217,7 +217,7 @@ void t.test('SPC-4 5.17.4: LOGICAL UNIT RESET stops a background copy, and ends 
   t.same(await status4(host, 3), { said: '5/2400' }, 'and takes with it what was known');
 });
 
-void t.test('SPC-4 6.24: a background copy that fails tells its sense, and no deferred error', async t => {
+void t.test('SPC-4 6.24: RECEIVE COPY STATUS(LID4): a copy that fails tells its sense', async t => {
   const { host, name } = await rig({ disk: memoryDisk({ bytes: MIB }) });
   const one = segment({ type: 2, from: 0, to: 0, blocks: 8, toLba: 16 });
   const far = segment({ type: 2, from: 0, to: 0, blocks: 8, toLba: 1 << 20 });

@@ -895,7 +895,7 @@ void t.test('as many segments as one command takes: 1.25 TiB at 65,408 blocks ea
   console.log(`# ${MAX_SEGMENTS} segments of one block in ${(performance.now() - began).toFixed(0)} ms`);
 });
 
-void t.test('results: told once, to the same nexus (SPC-4 6.25, 6.23)', async t => {
+void t.test('SPC-4 6.25, 6.23: RECEIVE COPY STATUS(LID1), RECEIVE COPY FAILURE DETAILS(LID1)', async t => {
   const one = memoryDisk({ bytes: 1 * MIB });
   const { host, name, device, units } = await rig({ disk: one });
   const other = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
@@ -1095,7 +1095,7 @@ void t.test('as many copies as there is room for', async t => {
   t.ok(answers.flat().every(a => a.status === 0 || a.status === Status.BUSY));
 });
 
-void t.test('what is listed works: 84h/03h, VPD 8Fh, 3PC, on disks and tapes', async t => {
+void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what is listed works', async t => {
   const { host } = await rig({ disk: memoryDisk({ bytes: 1 * MIB }) }, { tape: memoryCartridge() });
   for (const lun of [0, 1]) {
     const p = (await host.send(lun, cdb84(3))).data;

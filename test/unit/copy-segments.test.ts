@@ -115,37 +115,40 @@ void t.test('SPC-4 6.4.6.6, 6.4.6.7: 04h inline and 05h embedded data to a strea
   t.equal(pointerOf(long), `list ${16 + 4 * 32 + 12}`);
 });
 
-void t.test('SPC-4 6.4.6.8, 6.20, 6.21: 06h discards, 0Fh holds', async t => {
-  const { x, host, cscds, data, run } = await four();
-  await record(x, [data.subarray(0, 1000), data.subarray(1000, 2000), data.subarray(2000, 3000)]);
-  const of = (type: number, bytes: number): Buffer =>
-    descriptor(
-      type,
-      16,
-      [
-        [4, 2, 2],
-        [9, 3, 1000],
-        [12, 4, bytes],
-      ],
-      CAT,
+void t.test(
+  'SPC-4 6.4.6.8, 6.20, 6.21: 06h discards, 0Fh holds; RECEIVE COPY DATA(LID1) and (LID4)',
+  async t => {
+    const { x, host, cscds, data, run } = await four();
+    await record(x, [data.subarray(0, 1000), data.subarray(1000, 2000), data.subarray(2000, 3000)]);
+    const of = (type: number, bytes: number): Buffer =>
+      descriptor(
+        type,
+        16,
+        [
+          [4, 2, 2],
+          [9, 3, 1000],
+          [12, 4, bytes],
+        ],
+        CAT,
+      );
+    t.equal((await run([of(6, 1500), of(0x0f, 700)])).said, '');
+    const held = await host.send(0, cdb84(1, 1));
+    t.equal(held.data.readUInt32BE(0), 700);
+    t.ok(held.data.subarray(4).equals(data.subarray(1500, 2200)), 'what was processed, residue first');
+    t.equal((await host.send(0, cdb84(1, 1))).said, '5/2400', 'told once');
+    await x.rewind();
+    t.equal((await copy4(host, 0, list4(cscds, [of(0x0f, 1000)], { id: 5 }))).said, '');
+    const four_ = await host.send(0, cdb84lid4(6, 5, 4096));
+    t.equal(four_.data.readUInt32BE(32), 1000);
+    t.ok(four_.data.subarray(36).equals(data.subarray(0, 1000)));
+    await x.rewind();
+    t.equal(
+      (await copy(host, 0, list(cscds, [of(0x0f, 1000)], { id: 0, usage: 3 }))).said,
+      '5/2600',
+      'held for nobody',
     );
-  t.equal((await run([of(6, 1500), of(0x0f, 700)])).said, '');
-  const held = await host.send(0, cdb84(1, 1));
-  t.equal(held.data.readUInt32BE(0), 700);
-  t.ok(held.data.subarray(4).equals(data.subarray(1500, 2200)), 'what was processed, residue first');
-  t.equal((await host.send(0, cdb84(1, 1))).said, '5/2400', 'told once');
-  await x.rewind();
-  t.equal((await copy4(host, 0, list4(cscds, [of(0x0f, 1000)], { id: 5 }))).said, '');
-  const four_ = await host.send(0, cdb84lid4(6, 5, 4096));
-  t.equal(four_.data.readUInt32BE(32), 1000);
-  t.ok(four_.data.subarray(36).equals(data.subarray(0, 1000)));
-  await x.rewind();
-  t.equal(
-    (await copy(host, 0, list(cscds, [of(0x0f, 1000)], { id: 0, usage: 3 }))).said,
-    '5/2600',
-    'held for nobody',
-  );
-});
+  },
+);
 
 void t.test('SPC-4 6.4.6.9: 07h verify CSCD', async t => {
   const { run } = await four();

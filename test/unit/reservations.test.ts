@@ -101,7 +101,7 @@ function pointer({ sense }: Answer): string {
 /** Hex digits that are written apart for the reader. */
 const run = (apart: string): string => apart.replaceAll(' ', '');
 
-void t.test('SPC-4 5.13.7: REGISTER', async t => {
+void t.test('SPC-4 5.13.7: REGISTER; REGISTER AND IGNORE EXISTING KEY', async t => {
   const { a, b } = await rig();
   t.equal(
     (await out(a, Action.REGISTER, { key: A, newKey: A })).status,

@@ -425,6 +425,22 @@ void t.test('SBC-3 5.37-5.39: WRITE AND VERIFY', async t => {
   }
 });
 
+void t.test('SBC-3 5.8, 5.9: PRE-FETCH', async t => {
+  const { a, medium } = await rig();
+  await a.send(0, '2a 00 00 00 00 08 00 00 01 00', { out: Buffer.alloc(512, 0xa5) });
+  const before = medium.writes.length;
+  for (const cdb of ['34 00 00 00 00 08 00 00 01 00', '90 00 00 00 00 00 00 00 00 08 00 00 00 01 00 00']) {
+    const { status, totalIn } = await a.send(0, cdb);
+    // CONDITION MET says that all of them fit into the cache, where every block of ours can be.
+    t.ok(status === Status.GOOD || status === Status.CONDITION_MET, `${cdb}: ${status}`);
+    t.equal(totalIn, 0, 'no data comes');
+    t.equal((await a.send(0, cdb.replace(/^(..) 00/, '$1 02'))).said, '', 'IMMED');
+  }
+  t.equal((await a.send(0, '34 00 00 00 20 00 00 00 01 00')).said, '5/2100', 'behind the end');
+  t.equal((await a.send(0, '34 01 00 00 00 00 00 00 01 00')).said, '5/2400', 'RELADR is reserved');
+  t.equal(medium.writes.length, before, 'nothing is written');
+});
+
 void t.test('SBC-3 5.28: UNMAP', async t => {
   const { a, medium } = await rig();
   const list = (...ranges: [number, number][]): Buffer => {

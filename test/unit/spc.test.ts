@@ -174,6 +174,25 @@ void t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {
   t.equal((await b.send(1, '25')).said, '6/2900', 'one on each unit');
 });
 
+void t.test('SPC-4 6.47: TEST UNIT READY', async t => {
+  const device = new TargetDevice(TARGET, absentUnit());
+  const backend = memoryDisk({ bytes: SIZE, blockSize: 512 });
+  const identity = identify(TARGET, 'd0', { product: 'disk', revision: '0.1' });
+  device.add(0, disk({ identity, backend, removable: true }));
+  const a = await new Commander(device).clear();
+  const { status, totalIn } = await a.send(0, '00 00 00 00 00 00');
+  t.equal(status, Status.GOOD);
+  t.equal(totalIn, 0, 'no data comes');
+  const reserved = await a.send(0, '00 00 00 80 00 00');
+  t.equal(reserved.said, '5/2400');
+  t.equal(pointer(reserved), 'cdb 3.7');
+  t.equal((await a.send(0, '1b 00 00 00 02 00')).status, Status.GOOD, 'eject');
+  t.equal((await a.send(0, '00 00 00 00 00 00')).said, '2/3a00', 'no medium');
+  t.equal((await a.send(0, '1b 00 00 00 03 00')).status, Status.GOOD, 'load');
+  t.match((await a.send(0, '00 00 00 00 00 00')).said, /^(6\/2800)?$/);
+  t.equal((await a.send(0, '00 00 00 00 00 00')).status, Status.GOOD);
+});
+
 void t.test('SPC-4 6.39: REQUEST SENSE', async t => {
   const { a, unit } = await rig();
   const b = new Commander(a.device, nexus('iqn.2026-01.test:b'));
@@ -475,7 +494,7 @@ void t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
   t.equal(pointer(await a.send(0, 'a3 1f')), 'cdb 1.4');
 });
 
-void t.test('SPC-4 6.29, 6.42: diagnostics', async t => {
+void t.test('SPC-4 6.29, 6.42: RECEIVE DIAGNOSTIC RESULTS and SEND DIAGNOSTIC', async t => {
   const { a } = await rig();
   t.equal((await a.send(0, '1d 04 00 00 00 00')).status, Status.GOOD, 'the default self-test');
   t.equal(pointer(await a.send(0, '1d 20 00 00 00 00')), 'cdb 1.7', 'no other SELF-TEST CODE');

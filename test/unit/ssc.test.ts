@@ -226,7 +226,7 @@ for (const [name, make] of [
   ['a tape that answers at once', (): ArrayTape => new ArrayTape()],
   ['a tape that answers later', (): ArrayTape => Object.assign(new ArrayTape(), { later: true })],
 ] as const) {
-  void t.test(`SSC-4 6.4, 6.8: variable blocks, ${name}`, async t => {
+  void t.test(`SSC-4 6.4, 6.8: READ(6) and WRITE(6), variable blocks, ${name}`, async t => {
     const b = await bench(make());
     t.equal(await b.write(record(100)), '0');
     t.equal(await b.write(record(1000, 7)), '0');
@@ -257,7 +257,7 @@ for (const [name, make] of [
     t.equal(short.totalIn, 100);
   });
 
-  void t.test(`SSC-4 6.4, 6.8: fixed blocks, ${name}`, async t => {
+  void t.test(`SSC-4 6.4, 6.8: READ(6) and WRITE(6), fixed blocks, ${name}`, async t => {
     const b = await bench(make());
     t.equal(await b.setBlock(512), '0');
     const data = Buffer.concat([1, 2, 3, 4].map(n => record(512, n)));
@@ -611,7 +611,7 @@ void t.test('SSC-4 7.10, 6.2, 5.2: REWIND and ERASE', async t => {
   t.equal(medium.objects.length, 1);
 });
 
-void t.test('SSC-4 7.3: LOAD UNLOAD', async t => {
+void t.test('SSC-4 7.3, 7.5: LOAD UNLOAD and PREVENT ALLOW MEDIUM REMOVAL', async t => {
   const medium = new ArrayTape();
   const b = await bench(medium);
   await b.write(record(10));
