@@ -9,6 +9,7 @@ const page = layout(60, {
   ordered: bit(1, 1),
   simple: bit(1, 0),
   volatileCache: bit(2, 0),
+  revertToDefaults: bit(4, 3), // RTD_SUP of SPC-5
   multiNexusDownload: bits(5, 0, 4),
 });
 
@@ -19,6 +20,7 @@ export const extendedInquiry: VpdPage = {
     page.headOfQueue.set(out, true);
     page.ordered.set(out, true);
     page.simple.set(out, true);
+    page.revertToDefaults.set(out, true);
     page.volatileCache.set(out, unit.deviceType === DeviceType.DISK);
     return out;
   },
