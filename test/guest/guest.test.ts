@@ -18,6 +18,7 @@ const JOBS = [
   'multipath',
   'portals',
   'restart',
+  'reservations',
 ];
 /** Some of them only: SANLET_GUEST_JOBS='tape tar'. */
 const jobs = process.env['SANLET_GUEST_JOBS']?.split(/\s+/) ?? JOBS;

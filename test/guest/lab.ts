@@ -42,6 +42,7 @@ export async function openLab(testdir: (files: Record<string, string>) => string
   ];
   const main = await startTarget([
     ...['--config', `${directory}/san.json`, ...portal(port), '--target', IQN],
+    ...['--state', `${directory}/main`],
     ...['--disk', `d0=memory,size=${DISK_MIB}M`, '--disk', `d1=memory,size=${DISK_MIB}M`],
     ...['--disk', `d2=memory,size=${DISK_MIB}M,block=4096`],
     ...['--tape', 't0=memory'],

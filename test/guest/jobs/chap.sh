@@ -17,6 +17,16 @@ check 'login with the right one' node --login
 says 'the session is there' "$CHAP_IQN" iscsiadm -m session
 check 'logout' node --logout
 
+# The initiator offers one digest only, so that a login is a login by it.
+for digest in MD5 SHA1 SHA256 SHA3-256; do
+  auth chap_algs "$digest"
+  check "login by $digest" node --login
+  check "logout after $digest" node --logout
+done
+auth password 'not-the-secret'
+refuses 'no login by SHA3-256 with a wrong secret' 'authorization failure' node --login
+auth password "$CHAP_SECRET"
+
 auth username_in "$CHAP_MUTUAL_USER"
 auth password_in "$CHAP_MUTUAL_SECRET"
 check 'login when the target proves itself too' node --login
