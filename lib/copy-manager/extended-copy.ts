@@ -40,8 +40,8 @@ const row = (
       const kept = list.immediate ? parse(Buffer.from(task.dataOut)) : list;
       const { listId, immediate: background } = list;
       return originate(copying, task, { serviceAction, listId, background }, operation => {
-        const job = new Job(kept, { device: unit.device!, operation, lun: task.lun }, copying.turns);
-        return job.run();
+        const share = copying.turns.share(list.priority);
+        return new Job(kept, { device: unit.device!, operation, lun: task.lun }, share).run();
       });
     },
     aborting: (_unit, task) => abortCopyOf(task),

@@ -17,7 +17,7 @@ import {
   type Work,
 } from './segments/segment.ts';
 import { CopyAbort, CopyCode, copyAborted } from './sense.ts';
-import type { Turns } from './turns.ts';
+import type { Share } from './turns.ts';
 
 /** Where the copy was asked for. */
 export interface JobFor {
@@ -51,17 +51,17 @@ export class Job implements Work {
   readonly #list: ParameterList;
   readonly #initiator: Initiator;
   readonly #resolver: Resolver;
-  readonly #turns: Turns;
+  readonly #share: Share;
   #pump: Pump | undefined;
   /** The present segment holds what it processes. */
   #holds = false;
   readonly #after: { readonly segment: Segment; readonly act: () => Promise<void> }[] = [];
 
-  constructor(list: ParameterList, { device, operation, lun }: JobFor, turns: Turns) {
+  constructor(list: ParameterList, { device, operation, lun }: JobFor, share: Share) {
     const { nexus, unit } = operation;
     this.operation = operation;
     this.#list = list;
-    this.#turns = turns;
+    this.#share = share;
     this.#initiator = new Initiator(device, nexus);
     this.#resolver = new Resolver(this.#initiator, nexus, list.cscds, { lun, unit });
     operation.halt = () => {
@@ -137,7 +137,7 @@ export class Job implements Work {
   }
 
   async rest(): Promise<void> {
-    if (this.#turns.over()) await this.#turns.rest();
+    await this.#share.rest();
   }
 
   writeNothing(from: Buffer, done: (errand: Errand) => void): void {
@@ -164,7 +164,7 @@ export class Job implements Work {
         ...(this.#holds ? { processed: (bytes: Buffer) => this.operation.hold(bytes) } : {}),
         wrote: order.silent === true ? () => {} : bytes => this.wrote(bytes),
       },
-      this.#turns,
+      this.#share,
     );
     this.#pump = pump;
     const result = await pump.start();

@@ -3,7 +3,7 @@ import type { Outcome, Sink, Source } from './end.ts';
 import type { Errand } from './initiator.ts';
 import { MAX_AHEAD_BYTES } from './limits.ts';
 import type { CopyAbort } from './sense.ts';
-import type { Turns } from './turns.ts';
+import type { Share } from './turns.ts';
 
 /** What a segment has the pump do (SPC-4 5.17.7.2). */
 export interface PumpOrder {
@@ -47,7 +47,7 @@ interface Writing {
  */
 export class Pump {
   readonly #order: PumpOrder;
-  readonly #turns: Turns;
+  readonly #share: Share;
   readonly #finish: (result: PumpResult) => void;
   /** Resolves when the last command has ended; never rejects. */
   readonly result: Promise<PumpResult>;
@@ -70,9 +70,9 @@ export class Pump {
   #again = false;
   #resting = false;
 
-  constructor(order: PumpOrder, turns: Turns) {
+  constructor(order: PumpOrder, share: Share) {
     this.#order = order;
-    this.#turns = turns;
+    this.#share = share;
     this.#toProcess = order.process;
     this.#padded = !order.pad && order.tail === undefined;
     this.#limit = order.limit;
@@ -110,7 +110,7 @@ export class Pump {
       this.#again = false;
       this.#collectReads();
       this.#collectWrites();
-      if (this.#turns.over() && !this.#halted) {
+      if (this.#share.over() && !this.#halted) {
         this.#rest();
         break;
       }
@@ -125,7 +125,7 @@ export class Pump {
   #rest(): void {
     if (this.#resting) return;
     this.#resting = true;
-    this.#turns.later(() => {
+    this.#share.later(() => {
       this.#resting = false;
       this.#turn();
     });
@@ -141,14 +141,15 @@ export class Pump {
 
   #startReads(): void {
     const { source, sourceData, destinationData } = this.#order;
-    while (!this.#halted && this.#sourceAbort === undefined && this.#reads.length < source.depth) {
+    const depth = Math.min(source.depth, this.#share.depth);
+    while (!this.#halted && this.#sourceAbort === undefined && this.#reads.length < depth) {
       const missing = this.#toProcess - sourceData.length - this.#readingBytes;
       if (missing <= 0) return;
       const bytes = source.next(missing);
       const held = sourceData.length + destinationData.length + this.#readingBytes + this.#writingBytes;
       // Beyond the bound only when nothing else would ever happen: a transfer that needs more than that.
       if (held + bytes > MAX_AHEAD_BYTES && this.#commands > 0) return;
-      if (this.#turns.over()) {
+      if (this.#share.over()) {
         this.#rest();
         return;
       }
@@ -223,10 +224,11 @@ export class Pump {
 
   #startWrites(): void {
     const { sink, destinationData } = this.#order;
-    while (!this.#halted && this.#writes.length < sink.depth) {
+    const depth = Math.min(sink.depth, this.#share.depth);
+    while (!this.#halted && this.#writes.length < depth) {
       const bytes = this.#nextWrite();
       if (bytes === 0) return;
-      if (this.#turns.over()) {
+      if (this.#share.over()) {
         this.#rest();
         return;
       }

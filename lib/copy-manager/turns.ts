@@ -1,4 +1,4 @@
-import { SLICE_MS } from './limits.ts';
+import { COMMANDS_AHEAD, SLICE_MS } from './limits.ts';
 
 /**
  * The copies' share of the event loop: together they work SLICE_MS a turn, one after the other, so that a copy between
@@ -6,7 +6,9 @@ import { SLICE_MS } from './limits.ts';
  */
 export class Turns {
   #began = 0;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly share: Share; readonly go: () => void }[] = [];
+  /** Of the share that had the last turn. */
+  #clock = 0;
 
   /** This turn's share is used up: whoever asks goes on by `later`. */
   over(): boolean {
@@ -20,20 +22,61 @@ export class Turns {
     return now - this.#began > SLICE_MS;
   }
 
-  /** Goes on in a later turn of the event loop; the longest waiting first. */
-  later(go: () => void): void {
-    this.#waiting.push(go);
+  /** A copy's part in them; PRIORITY as in the parameter list, 0 the highest (SPC-4 6.4.3.3). */
+  share(priority: number): Share {
+    return new Share(this, priority);
+  }
+
+  wait(share: Share, go: () => void): void {
+    this.#waiting.push({ share, go });
+    // One that has been away does not make up for it.
+    share.used = Math.max(share.used, this.#clock);
     if (this.#waiting.length === 1) setImmediate(this.#next);
+  }
+
+  /** The one that has had the least for its weight goes on; the longest waiting among equals. */
+  readonly #next = (): void => {
+    let first = 0;
+    for (let i = 1; i < this.#waiting.length; i++) {
+      if (this.#waiting[i]!.share.used < this.#waiting[first]!.share.used) first = i;
+    }
+    const [next] = this.#waiting.splice(first, 1);
+    if (this.#waiting.length > 0) setImmediate(this.#next);
+    if (next === undefined) return;
+    this.#clock = next.share.used;
+    next.share.used += next.share.cost;
+    next.go();
+  };
+}
+
+/** One copy's part in the turns: a copy of priority p gets 1/(p+1) of what one of priority 0 gets beside it. */
+export class Share {
+  /** What one turn costs, and what all so far have cost. */
+  readonly cost: number;
+  used = 0;
+  readonly #turns: Turns;
+
+  constructor(turns: Turns, priority: number) {
+    this.#turns = turns;
+    this.cost = priority + 1;
+  }
+
+  /** Commands that the copy may have under way on one disk: fewer when it is less urgent than ordinary ones. */
+  get depth(): number {
+    return Math.max(1, Math.ceil((2 * COMMANDS_AHEAD) / Math.max(2, this.cost)));
+  }
+
+  over(): boolean {
+    return this.#turns.over();
+  }
+
+  /** Goes on in a later turn of the event loop. */
+  later(go: () => void): void {
+    this.#turns.wait(this, go);
   }
 
   /** For those who wait between segments. */
   async rest(): Promise<void> {
     if (this.over()) await new Promise<void>(resolve => this.later(resolve));
   }
-
-  readonly #next = (): void => {
-    const go = this.#waiting.shift();
-    if (this.#waiting.length > 0) setImmediate(this.#next);
-    go?.();
-  };
 }

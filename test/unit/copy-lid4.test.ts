@@ -1,6 +1,7 @@
 /** EXTENDED COPY(LID4): its list, background copies, and what is told of them (SPC-4 5.17.4, 6.3, 6.4, 6.24). */
 import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
+import { type Share, Turns } from '../../lib/copy-manager/turns.ts';
 import { Commander, type Answer, nexus } from '../harness/commands.ts';
 import {
   MIB,
@@ -135,7 +136,7 @@ void t.test('SPC-4 5.17.4: a background copy', async t => {
   const { host, open, whole, data, target } = await gated();
   t.equal((await copy4(host, 0, whole({ id: 7, immediate: true }))).status, 0, 'GOOD at once');
   const under = await status4(host, 7);
-  t.match(under, { action: 1, status: 0x12, bytes: 0, segments: 1, completion: 0 });
+  t.match(under, { action: 1, status: 0x12, bytes: 0, completion: 0 });
   t.not(under.delay, 0xfffffffe);
   t.equal((await copy4(host, 0, whole({ id: 7 }))).said, '5/0016', 'its list identifier is in use');
   t.equal(
@@ -229,4 +230,19 @@ void t.test('SPC-4 6.24: RECEIVE COPY STATUS(LID4): a copy that fails tells its 
   t.equal(told.sense?.readUInt16BE(10), 1, 'segment');
   t.equal((await host.send(0, '00')).status, 0);
   t.equal((await copy4(host, 0, list4([name(0)], [], { id: 3 }))).status, 0, 'the list identifier is free');
+});
+
+void t.test('SPC-4 6.4.3.3: PRIORITY is a weight', async t => {
+  const turns = new Turns();
+  const given = [0, 0, 0];
+  const run = (who: number, share: Share): void => {
+    given[who]!++;
+    if (given.reduce((a, b) => a + b) < 1100) share.later(() => run(who, share));
+  };
+  const shares = [0, 4, 0].map(priority => turns.share(priority));
+  for (const [who, share] of shares.entries()) share.later(() => run(who, share));
+  while (given.reduce((a, b) => a + b) < 1100) await new Promise(resolve => setImmediate(resolve));
+  t.ok(Math.abs(given[0]! - 500) < 10 && Math.abs(given[2]! - 500) < 10, 'equals get as much');
+  t.ok(Math.abs(given[1]! - 100) < 10, 'priority 4 a fifth of priority 0, and it is not starved');
+  t.ok(turns.share(7).depth < turns.share(1).depth, 'and fewer commands under way on a disk');
 });
