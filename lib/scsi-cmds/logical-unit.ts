@@ -22,8 +22,12 @@ import {
   writeProtected,
 } from './sense.ts';
 import type { VpdPage } from './spc/vpd.ts';
+import { DeviceBuffers } from './spc/buffers.ts';
+import { IdentifyingInformation } from './spc/identifying-information.ts';
 import { LogPages } from './spc/log-pages.ts';
 import { AttentionInterlock, type ModePages } from './spc/mode-pages.ts';
+import { type SelfTestRun, SelfTests } from './spc/self-test.ts';
+import { DeviceClock } from './spc/timestamp.ts';
 import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
 import { TargetPortGroups } from './target-port-groups.ts';
@@ -78,6 +82,10 @@ export abstract class LogicalUnit {
   readonly deferred = new DeferredErrors();
   readonly tallies = new Tallies();
   readonly reservations: Reservations;
+  readonly buffers = new DeviceBuffers();
+  readonly clock = new DeviceClock();
+  readonly information: IdentifyingInformation;
+  readonly selfTests: SelfTests = new SelfTests(this);
   readonly portGroups: TargetPortGroups = new TargetPortGroups(this);
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
@@ -100,6 +108,7 @@ export abstract class LogicalUnit {
     this.log = log;
     this.state = state;
     this.reservations = new Reservations(this);
+    this.information = new IdentifyingInformation(this);
   }
 
   /** Throws NOT READY when there is no medium to work on. */
@@ -324,7 +333,7 @@ export abstract class LogicalUnit {
     if (counts !== undefined) {
       const tally = this.tallies[counts];
       tally.commands++;
-      if (task.status === Status.GOOD) tally.bytes += task.dataIn.length + task.dataOut.length;
+      tally.bytes += task.dataIn.length + task.dataOut.length;
     }
     const last = this.#tasks.pop()!;
     if (last !== task) {
@@ -411,6 +420,7 @@ export abstract class LogicalUnit {
   detach(nexus: Nexus): void {
     this.attentions.forget(nexus.id);
     this.deferred.forget(nexus.id);
+    this.buffers.forget(nexus);
     this.reservations.nexusLost(nexus);
   }
 
@@ -434,7 +444,20 @@ export abstract class LogicalUnit {
 
   /** What a kind of unit does besides: mode pages back to saved values, PREVENT lifted. */
   protected onReset(): void {
+    this.selfTests.stop();
+    this.buffers.reset();
     this.modePages.reset();
+  }
+
+  /**
+   * Tests the unit, short or extended, without changing anything; rejects with what is wrong. It looks at `run.stopped`
+   * between steps that take no longer than a command, and lets others run between them.
+   */
+  async selfTest(_run: SelfTestRun): Promise<void> {}
+
+  /** How long an extended self-test may take; 0 is not told. */
+  get selfTestMinutes(): number {
+    return 0;
   }
 
   /** Lets what it keeps and its medium go. */

@@ -131,12 +131,15 @@ const put32 = (into: Buffer, offset: number, value: number): void => {
   into.writeUInt32BE(value >>> 0, offset);
 };
 
+/** No sense data is longer (SPC-4 4.5.1). */
+export const MOST_SENSE_BYTES = 252;
+
 /** Fixed format, 18 bytes and what is forwarded (SPC-4 4.5.3). `deferred` gives 71h. */
 export function encodeFixed(facts: SenseFacts): Buffer {
   const forwarded = facts.forwarded ?? [];
   let length = 18;
   for (const f of forwarded) length += 1 + f.sense.length;
-  length = Math.min(length, 252);
+  length = Math.min(length, MOST_SENSE_BYTES);
   const out = Buffer.alloc(length);
   out[0] = facts.deferred === true ? 0x71 : 0x70;
   out[2] =

@@ -2,7 +2,7 @@
 export class Tally {
   /** Commands that ended, however. */
   commands = 0;
-  /** Bytes that went to or came from initiators with GOOD. */
+  /** Bytes that went to or came from initiators. */
   bytes = 0;
   /** Commands that ended with MEDIUM ERROR or HARDWARE ERROR. */
   failed = 0;

@@ -17,6 +17,18 @@ export interface Answer {
   readonly aborted: boolean;
 }
 
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Hex digits that are written apart for the reader. */
+export const run = (apart: string): string => apart.replaceAll(' ', '');
+
+/** SENSE KEY SPECIFIC as `cdb 2.5`, `list 8`, or nothing (SPC-4 4.5.2.4.2). */
+export function pointer({ sense }: Answer): string {
+  if ((sense[15]! & 0x80) === 0) return '';
+  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
+  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
+}
+
 export const nexus = (name = 'iqn.2026-01.test:a', isid = '400000000001', relativePort = 1): Nexus => ({
   id: `${name},i,0x${isid},target,t,0x0001`,
   initiatorName: name,

@@ -6,18 +6,9 @@ import { binary, counter, logPage } from '../../lib/scsi-cmds/spc/log-pages.ts';
 import { tape, type TapeUnit } from '../../lib/scsi-cmds/ssc/tape-unit.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
-import { type Answer, Commander, nexus } from '../harness/commands.ts';
+import { type Answer, Commander, hex, nexus, pointer, run } from '../harness/commands.ts';
 
 const TARGET = 'iqn.2026-01.io.sanlet:test';
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const run = (apart: string): string => apart.replaceAll(' ', '');
-
-/** SENSE KEY SPECIFIC as `cdb 2.5`, `list 8`, or nothing (SPC-4 4.5.2.4.2). */
-function pointer({ sense }: Answer): string {
-  if ((sense[15]! & 0x80) === 0) return '';
-  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
-  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
-}
 
 /** A tape with a page 3Eh of its own and subpage 01h of it. */
 async function rig(): Promise<{ a: Commander; b: Commander; unit: TapeUnit; state: { count: number } }> {
@@ -47,10 +38,10 @@ const sense = (a: Commander, byte2: string, sub = '00', pointed = '0000'): Promi
 
 void t.test('SPC-4 7.3.16: LOG SENSE lists pages and subpages', async t => {
   const { a } = await rig();
-  t.equal(hex((await sense(a, '40')).data), run('00000004 000c2e3e'), 'supported log pages');
+  t.equal(hex((await sense(a, '40')).data), run('00000008 000203060c102e3e'), 'supported log pages');
   t.equal(
     hex((await sense(a, '40', 'ff')).data),
-    run('40ff0012 0000 00ff 0c00 0cff 2e00 2eff 3e00 3e01 3eff'),
+    run('40ff0022 0000 00ff 0200 02ff 0300 03ff 0600 06ff 0c00 0cff 1000 10ff 2e00 2eff 3e00 3e01 3eff'),
     'pages and subpages, SPF in the header',
   );
   t.equal(hex((await sense(a, '7e', 'ff')).data), run('7eff0006 3e00 3e01 3eff'), 'subpages of one');

@@ -5,18 +5,9 @@ import { identify } from '../../lib/scsi-cmds/identity.ts';
 import { disk } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
-import { type Answer, Commander, nexus } from '../harness/commands.ts';
+import { type Answer, Commander, hex, nexus, pointer, run } from '../harness/commands.ts';
 
 const TARGET = 'iqn.2026-01.io.sanlet:test';
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const run = (apart: string): string => apart.replaceAll(' ', '');
-
-/** SENSE KEY SPECIFIC as `cdb 2.5`, `list 8`, or nothing (SPC-4 4.5.2.4.2). */
-function pointer({ sense }: Answer): string {
-  if ((sense[15]! & 0x80) === 0) return '';
-  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
-  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
-}
 
 /** Two disks behind ports 1 and 2, and an initiator at each port. */
 async function rig() {

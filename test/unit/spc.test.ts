@@ -11,7 +11,7 @@ import { addPages } from '../../lib/scsi-cmds/spc/vpd.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
 import { Attention } from '../../lib/scsi-cmds/unit-attention.ts';
-import { type Answer, Commander, nexus } from '../harness/commands.ts';
+import { type Answer, Commander, hex, nexus, pointer, run } from '../harness/commands.ts';
 
 const TARGET = 'iqn.2026-01.io.sanlet:test';
 const SIZE = 1 << 20;
@@ -29,18 +29,6 @@ async function rig(...luns: number[]): Promise<{ device: TargetDevice; a: Comman
   const a = await new Commander(device).clear();
   return { device, a, unit: device.units[0]![1] as DiskUnit };
 }
-
-/** SENSE KEY SPECIFIC as `cdb 2.5`, `list 8`, or nothing (SPC-4 4.5.2.4.2). */
-function pointer({ sense }: Answer): string {
-  if ((sense[15]! & 0x80) === 0) return '';
-  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 0x07}`;
-  return `${(sense[15]! & 0x40) === 0 ? 'list' : 'cdb'} ${sense.readUInt16BE(16)}${bit}`;
-}
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-
-/** Hex digits that are written apart for the reader. */
-const run = (apart: string): string => apart.replaceAll(' ', '');
 
 void t.test('SPC-4 6.6.2: standard INQUIRY data', async t => {
   const { a, unit } = await rig();
@@ -86,9 +74,13 @@ void t.test('SPC-4 7.8: VPD pages', async t => {
   const { a, unit } = await rig();
   const vpd = async (page: string, length = 'ff'): Promise<Buffer> =>
     (await a.send(0, `12 01 ${page} 00 ${length} 00`)).data;
-  t.equal(hex(await vpd('00')), '0000000700808386b0b1b2', 'sorted, itself first');
+  t.equal(hex(await vpd('00')), '00000009008083868788b0b1b2', 'sorted, itself first');
   unit.vpd.set(0x8f, { code: 0x8f, body: () => Uint8Array.of(1, 2) });
-  t.equal(hex(await vpd('00')), run('0000000800 8083868fb0b1b2'), 'a page that comes later takes its place');
+  t.equal(
+    hex(await vpd('00')),
+    run('0000000a00 80838687888fb0b1b2'),
+    'a page that comes later takes its place',
+  );
   t.equal(hex(await vpd('8f')), '008f00020102');
 
   const serial = await vpd('80');
@@ -134,6 +126,25 @@ void t.test('SPC-4 7.8: VPD pages', async t => {
   t.equal(extended.length, 64);
   t.equal(extended[5], 0x07, '7.8.7: HEADSUP, ORDSUP, SIMPSUP');
   t.equal(extended[6], 0x01, 'V_SUP');
+  t.equal(extended[7], 0x01, 'LUICLR');
+  t.equal(extended.readUInt16BE(10), 1, 'EXTENDED SELF-TEST COMPLETION MINUTES');
+  t.equal(extended[13], 252, 'MAXIMUM SUPPORTED SENSE DATA LENGTH');
+  t.equal(hex(await vpd('87')), '008700043fff0000', 'mode page policy: all pages are shared');
+
+  unit.device!.relativePorts = [1, 258];
+  const ports = await vpd('88');
+  t.equal(ports.readUInt16BE(2), ports.length - 4);
+  const name = Buffer.from(`${TARGET},t,0x0102`);
+  const length = Math.ceil((name.length + 1) / 4) * 4;
+  const second = ports.subarray(4 + 12 + 4 + length);
+  t.equal(hex(second.subarray(0, 8)), '0000010200000000', 'the second port, which is no initiator port');
+  t.equal(
+    hex(second.subarray(12, 16)),
+    `539800${hex(Uint8Array.of(length))}`,
+    'a SCSI name string of the port',
+  );
+  t.equal(second.toString('latin1', 16, 16 + length), name.toString().padEnd(length, '\0'));
+  t.equal(second.length, 16 + length);
 });
 
 void t.test('SPC-4 6.33: REPORT LUNS', async t => {
@@ -406,7 +417,7 @@ void t.test('the SPC rows serve any kind of unit', async t => {
   const inquiry = (await a.send(0, '12 00 00 00 ff 00')).data;
   t.equal(hex(inquiry.subarray(0, 2)), '0180');
   t.equal(hex(inquiry.subarray(58, 68)), '00a005c0046005200960', 'SSC-4');
-  t.equal(hex((await a.send(0, '12 01 00 00 ff 00')).data), '0100000400808386');
+  t.equal(hex((await a.send(0, '12 01 00 00 ff 00')).data), '01000006008083868788');
   t.equal(
     hex((await a.send(0, '1a 00 00 00 0c 00')).data),
     '0b0010084600000000000000',
@@ -497,7 +508,7 @@ void t.test('SPC-4 6.37: REPORT TARGET PORT GROUPS', async t => {
 void t.test('SPC-4 6.29, 6.42: RECEIVE DIAGNOSTIC RESULTS and SEND DIAGNOSTIC', async t => {
   const { a } = await rig();
   t.equal((await a.send(0, '1d 04 00 00 00 00')).status, Status.GOOD, 'the default self-test');
-  t.equal(pointer(await a.send(0, '1d 20 00 00 00 00')), 'cdb 1.7', 'no other SELF-TEST CODE');
+  t.equal(pointer(await a.send(0, '1d 60 00 00 00 00')), 'cdb 1.7', 'a SELF-TEST CODE that is reserved');
   t.equal((await a.send(0, '1d 10 00 00 04 00', { out: Buffer.alloc(4) })).status, Status.GOOD);
   t.equal(pointer(await a.send(0, '1d 10 00 00 04 00', { out: Buffer.from([9, 0, 0, 0]) })), 'list 0');
   t.equal(pointer(await a.send(0, '1d 14 00 00 04 00', { out: Buffer.alloc(4) })), 'cdb 3');

@@ -14,11 +14,13 @@ import {
   informationalExceptionsPage,
   ModePages,
 } from '../spc/mode-pages.ts';
+import type { SelfTestRun } from '../spc/self-test.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
 import { addPages } from '../spc/vpd.ts';
 import { blockCommands } from './block-commands.ts';
 import { MAX_TRANSFER_BYTES, MAX_WRITE_SAME_BYTES } from './limits.ts';
+import { diskLogPages } from './log-pages.ts';
 import {
   cachingPage,
   diskHeader,
@@ -26,6 +28,7 @@ import {
   verifyErrorRecoveryPage,
   WCE,
 } from './mode-pages.ts';
+import { TEST_BYTES_PER_MINUTE, testDisk } from './self-test.ts';
 import { blockLimits } from './vpd-b0.ts';
 import { blockDeviceCharacteristics } from './vpd-b1.ts';
 import { logicalBlockProvisioning } from './vpd-b2.ts';
@@ -84,6 +87,7 @@ export class DiskUnit extends LogicalUnit {
     );
     this.commands.add(...primaryCommands);
     this.commands.add(...blockCommands);
+    this.logs.add(...diskLogPages);
     addPages(this, ...primaryPages, blockLimits(this), blockDeviceCharacteristics, logicalBlockProvisioning);
   }
 
@@ -122,6 +126,14 @@ export class DiskUnit extends LogicalUnit {
     return senseOf(error, this.log, { unit: this.identity.name, command, grain: this.grain, writing: true });
   }
 
+  override selfTest(run: SelfTestRun): Promise<void> {
+    return testDisk(this, run);
+  }
+
+  override get selfTestMinutes(): number {
+    return Math.ceil(this.bytes / TEST_BYTES_PER_MINUTE);
+  }
+
   override detach(nexus: Nexus): void {
     super.detach(nexus);
     this.removal.forget(nexus);
@@ -134,6 +146,7 @@ export class DiskUnit extends LogicalUnit {
 
   /** What nobody asked to be flushed stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
+    this.selfTests.stop();
     await this.state?.close();
     await this.backend.close();
   }

@@ -2,8 +2,10 @@ import { bit, bits, u16, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
+import type { Task } from '../task.ts';
 import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import { goodWithin, LUN_BITS } from './allocation.ts';
+import { SelfTestCode } from './self-test.ts';
 
 const receiveCdb = layout(6, {
   opcode: u8(0),
@@ -44,22 +46,54 @@ export const receiveDiagnosticResults = command<LogicalUnit>({
   },
 });
 
-/** SPC-4 6.42: the default self-test, which finds nothing, and a request for the page above. */
+const CODES: ReadonlySet<number> = new Set(Object.values(SelfTestCode));
+
+/** The self-test that the CDB asks for; GOOD says that the unit passed, or that one has begun in the background. */
+async function selfTest(unit: LogicalUnit, task: Task): Promise<void> {
+  const { selfTests } = unit;
+  const code = sendCdb.selfTestCode.get(task.cdb);
+  switch (code) {
+    case SelfTestCode.ABORT_BACKGROUND:
+      // SPC-4 6.42: asked for only while there is one.
+      if (!selfTests.abort()) throw invalidFieldInCdb(1, 7);
+      break;
+    case SelfTestCode.BACKGROUND_SHORT:
+    case SelfTestCode.BACKGROUND_EXTENDED:
+      selfTests.requireIdle();
+      selfTests.background(code);
+      break;
+    default:
+      // The default self-test, asked for by SELFTEST, is the short one.
+      selfTests.requireIdle();
+      await selfTests.foreground(code, () => task.aborted);
+  }
+  task.good();
+}
+
+/** SPC-4 6.42: self-tests, and a request for the page above. */
 export const sendDiagnostic = command<LogicalUnit>({
   name: 'SEND DIAGNOSTIC',
   opcode: 0x1d,
   cdb: sendCdb,
   access: 'write',
-  ordering: 'exclusive',
+  ordering: 'parallel',
   portState: 'standby',
+  timeoutSeconds: 300,
   dataOut(_unit, task) {
     const { cdb } = task;
-    if (sendCdb.selfTestCode.get(cdb) !== 0) throw invalidFieldInCdb(1, 7);
+    const code = sendCdb.selfTestCode.get(cdb);
+    // SPC-4 6.42: one way of asking for a test at a time, and none with a list.
+    if (!CODES.has(code) || (code !== SelfTestCode.NONE && sendCdb.selfTest.get(cdb))) {
+      throw invalidFieldInCdb(1, 7);
+    }
     const length = sendCdb.parameterListLength.get(cdb);
-    if (length !== 0 && sendCdb.selfTest.get(cdb)) throw invalidFieldInCdb(3);
+    if (length !== 0 && (code !== SelfTestCode.NONE || sendCdb.selfTest.get(cdb))) throw invalidFieldInCdb(3);
     return length;
   },
-  run(_unit, task) {
+  run(unit, task) {
+    if (sendCdb.selfTest.get(task.cdb) || sendCdb.selfTestCode.get(task.cdb) !== SelfTestCode.NONE) {
+      return selfTest(unit, task);
+    }
     const list = task.dataOut;
     if (list.length < task.wantedOut) throw parameterListLengthError();
     if (list.length > 0) {
@@ -67,6 +101,6 @@ export const sendDiagnostic = command<LogicalUnit>({
       if (list.length !== 4) throw parameterListLengthError();
       if (list[2] !== 0 || list[3] !== 0) throw invalidFieldInParameterList(2);
     }
-    task.good();
+    return task.good();
   },
 });

@@ -1,5 +1,8 @@
 import type { Command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
+import { reportIdentifyingInformation, setIdentifyingInformation } from './identifying-information.ts';
+import { readBuffers, writeBuffer } from './read-write-buffer.ts';
+import { reportTimestamp, setTimestamp } from './timestamp.ts';
 import { receiveDiagnosticResults, sendDiagnostic } from './diagnostic.ts';
 import { inquiry } from './inquiry.ts';
 import { logSelect } from './log-select.ts';
@@ -20,6 +23,8 @@ import type { VpdPage } from './vpd.ts';
 import { unitSerialNumber } from './vpd-80.ts';
 import { deviceIdentification } from './vpd-83.ts';
 import { extendedInquiry } from './vpd-86.ts';
+import { modePagePolicy } from './vpd-87.ts';
+import { scsiPorts } from './vpd-88.ts';
 
 /** What every unit has of SPC, whatever its type. */
 export const primaryCommands: readonly Command<LogicalUnit>[] = [
@@ -42,7 +47,19 @@ export const primaryCommands: readonly Command<LogicalUnit>[] = [
   reportSupportedTaskManagement,
   reportTargetPortGroups,
   setTargetPortGroups,
+  reportTimestamp,
+  setTimestamp,
+  reportIdentifyingInformation,
+  setIdentifyingInformation,
+  ...readBuffers,
+  writeBuffer,
 ];
 
-/** VPD 80h, 83h and 86h; 00h is made of what there is. */
-export const primaryPages: readonly VpdPage[] = [unitSerialNumber, deviceIdentification, extendedInquiry];
+/** VPD 80h, 83h, 86h, 87h and 88h; 00h is made of what there is. */
+export const primaryPages: readonly VpdPage[] = [
+  unitSerialNumber,
+  deviceIdentification,
+  extendedInquiry,
+  modePagePolicy,
+  scsiPorts,
+];

@@ -22,7 +22,10 @@ function notReady(unit: LogicalUnit, task: Task): SenseFacts | undefined {
   }
 }
 
-/** SPC-4 6.39: a pending unit attention is told and cleared; then why the unit is not ready, if it is not. */
+/**
+ * SPC-4 6.39: a pending unit attention is told and cleared; then why the unit is not ready, if it is not, or how far it
+ * is with a self-test in the background.
+ */
 export const requestSense = command<LogicalUnit>({
   name: 'REQUEST SENSE',
   opcode: 0x03,
@@ -35,7 +38,11 @@ export const requestSense = command<LogicalUnit>({
   run(unit, task) {
     const { id } = task.nexus;
     const facts =
-      unit.deferred.take(id) ?? unit.attentions.take(id)?.facts ?? notReady(unit, task) ?? NOTHING;
+      unit.deferred.take(id) ??
+      unit.attentions.take(id)?.facts ??
+      notReady(unit, task) ??
+      unit.selfTests.progress ??
+      NOTHING;
     const sense = cdb.desc.get(task.cdb) ? encodeDescriptor(facts) : encodeFixed(facts);
     goodWithin(task, sense, cdb.allocationLength.get(task.cdb));
   },

@@ -1,3 +1,4 @@
+import { nonMediumErrors, readErrors, selfTestResults, writeErrors } from '../spc/unit-log-pages.ts';
 import { binary, counter, logPage } from '../spc/log-pages.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
@@ -28,4 +29,11 @@ const tapeAlert = logPage<TapeUnit>({
   parameters: () => Array.from({ length: TAPE_ALERT_FLAGS }, (_, i) => binary(i + 1, 0)),
 });
 
-export const tapeLogPages = [sequentialAccess, tapeAlert];
+export const tapeLogPages = [
+  writeErrors,
+  readErrors,
+  nonMediumErrors,
+  sequentialAccess,
+  selfTestResults,
+  tapeAlert,
+];

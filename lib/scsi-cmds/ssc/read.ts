@@ -29,6 +29,7 @@ export const read6 = command<TapeUnit>({
   cdb: readCdb,
   access: 'read',
   ordering: 'exclusive',
+  counts: 'read',
   medium: true,
   timeoutSeconds: 60,
   run(unit, task) {

@@ -23,6 +23,7 @@ export const write6 = command<TapeUnit>({
   cdb,
   access: 'write',
   ordering: 'exclusive',
+  counts: 'write',
   medium: true,
   writes: true,
   timeoutSeconds: 60,
