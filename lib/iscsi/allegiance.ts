@@ -94,10 +94,10 @@ export class Allegiances {
   }
 
   #find(cid: number): Lost | undefined {
-    return [...this.#lost].findLast(({ connection }) => connection.cid === cid);
+    return [...this.#lost].find(({ connection, removed }) => connection.cid === cid && !removed);
   }
 
-  /** Is a connection with this CID gone, and something of it kept? */
+  /** Is a connection with this CID gone that has not been logged out? */
   has(cid: number): boolean {
     return this.#find(cid) !== undefined;
   }

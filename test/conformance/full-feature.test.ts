@@ -1,11 +1,11 @@
 /** Full feature phase but for the data of commands, by clause of RFC 7143. */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { BURST_BYTES, QUEUE_DEPTH, SILENCE_MS } from '../../lib/iscsi/limits.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import { type Initiator, cdb16, hexBytes, lunField, read10, write10 } from '../harness/initiator.ts';
 import { NONE, type Pdu, text } from '../harness/peer.ts';
 import { pattern } from '../harness/random.ts';
-import { TARGET, connect, logIn, startNode, startSan, turns, until } from '../harness/rig.ts';
+import { TARGET, clock, connect, logIn, startNode, startSan, turns, until } from '../harness/rig.ts';
 
 const disks = [{ name: 'd0', memory: '64MiB' }];
 const TUR = '00';
@@ -274,29 +274,6 @@ void t.test('RFC 7143 11.18 and 11.19: NOP both ways', async t => {
     t.equal(device.units[0]![1].tasks.length, 0, 'and the task');
   });
 });
-
-/** Takes the watch timer of the nodes to come into the test's hand, and its time. */
-function clock(t: Test): { watch: () => void; sleep: (ms: number) => void } {
-  const real = globalThis.setInterval;
-  const now = performance.now.bind(performance);
-  const ticks: (() => void)[] = [];
-  let skipped = 0;
-  performance.now = () => now() + skipped;
-  globalThis.setInterval = (tick: () => void) => {
-    ticks.push(tick);
-    return real(() => {}, 1e9);
-  };
-  t.teardown(() => {
-    performance.now = now;
-    globalThis.setInterval = real;
-  });
-  return {
-    watch: () => ticks.forEach(tick => tick()),
-    sleep: ms => {
-      skipped += ms;
-    },
-  };
-}
 
 void t.test('RFC 7143 11.10 and 11.11: Text', async t => {
   const san = await startSan(t, { disks });

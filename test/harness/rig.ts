@@ -187,3 +187,26 @@ export async function garbage(): Promise<void> {
     collect();
   }
 }
+
+/** Takes the watch timer of the nodes to come into the test's hand, and its time. */
+export function clock(t: Test): { watch: () => void; sleep: (ms: number) => void } {
+  const real = globalThis.setInterval;
+  const now = performance.now.bind(performance);
+  const ticks: (() => void)[] = [];
+  let skipped = 0;
+  performance.now = () => now() + skipped;
+  globalThis.setInterval = (tick: () => void) => {
+    ticks.push(tick);
+    return real(() => {}, 1e9);
+  };
+  t.teardown(() => {
+    performance.now = now;
+    globalThis.setInterval = real;
+  });
+  return {
+    watch: () => ticks.forEach(tick => tick()),
+    sleep: ms => {
+      skipped += ms;
+    },
+  };
+}
