@@ -5,6 +5,7 @@ export { DEFAULT_IQN, parseIscsiName } from './iscsi-name.ts';
 export { checkMediumFiles } from './config/medium-files.ts';
 export type * from './config/options.ts';
 export { formatPortal, ISCSI_PORT, parsePortal } from './config/portal.ts';
+export { keepingLuns, resolveAddition } from './config/change.ts';
 export { resolveOptions } from './config/resolve.ts';
 export { optionsOfWords, type ServeWords, type UnitWord } from './config/serve-words.ts';
 export { parseDiskSpec, parseTapeSpec } from './config/spec.ts';

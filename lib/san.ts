@@ -4,9 +4,24 @@ import { memoryDisk } from './backends/memory.ts';
 import { openCartridgeFile } from './backends/tape/cartridge-file.ts';
 import { memoryCartridge } from './backends/tape/cartridge-memory.ts';
 import { openUnitState } from './backends/unit-state-file.ts';
-import { formatPortal, resolveOptions } from './config.ts';
-import type { ResolvedPortal, ResolvedTarget, ResolvedUnit, SanOptions } from './config/options.ts';
-import { type CopyManager, addCopyManager } from './copy-manager/copy-manager.ts';
+import {
+  checkMediumFiles,
+  ConfigError,
+  formatPortal,
+  hint,
+  keepingLuns,
+  resolveAddition,
+  resolveOptions,
+} from './config.ts';
+import type {
+  DiskOptions,
+  ResolvedPortal,
+  ResolvedSan,
+  ResolvedTarget,
+  ResolvedUnit,
+  SanOptions,
+  TapeOptions,
+} from './config/options.ts';
 import { Turns } from './copy-manager/turns.ts';
 import { type IscsiTarget, IscsiNode } from './iscsi/node.ts';
 import { Portal } from './iscsi/portal.ts';
@@ -17,26 +32,42 @@ import type { LogicalUnit } from './scsi-cmds/logical-unit.ts';
 import { disk } from './scsi-cmds/sbc/disk-unit.ts';
 import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
+import { changesOf, requireSameFrame } from './served/difference.ts';
+import { type Lun, type OpenedUnit, ServedTarget } from './served/target.ts';
+import { parseSize, SIZE_FORMS } from './sizes.ts';
 import type { UnitState } from './state/unit-state.ts';
 import { version } from './version.ts';
 
-/** A logical unit as an initiator will find it. */
-export interface Lun {
-  readonly lun: number;
-  readonly type: 'disk' | 'tape';
-  readonly name: string;
-  /** Size of a disk, capacity of a tape (0 for no limit). */
-  readonly bytes: number;
-  /** Logical block length of a disk, 0 for a tape. */
-  readonly blockSize: number;
-  /** NAA designator of VPD page 83h, in hexadecimal. */
-  readonly naa: string;
-}
+export type { Lun };
 
 export interface SanTarget {
   readonly iqn: string;
   readonly luns: readonly Lun[];
 }
+
+/** A unit that is added to what is served. */
+export type AddedUnit = { readonly disk: DiskOptions } | { readonly tape: TapeOptions };
+
+/** Which target is meant, by its iSCSI name: the first one unless told. */
+export interface AtTarget {
+  readonly target?: string;
+}
+
+/** What a San is made of once it serves. */
+interface Parts {
+  readonly node: IscsiNode;
+  readonly listening: readonly Portal[];
+  readonly served: readonly ServedTarget[];
+  /** As the node knows them. */
+  readonly targets: readonly IscsiTarget[];
+  readonly resolved: ResolvedSan;
+}
+
+/** JavaScript callers may have given anything. */
+const withPortals = (options: SanOptions): SanOptions =>
+  typeof options === 'object' && options !== null
+    ? { ...options, portals: options.portals ?? ['127.0.0.1:0'] }
+    : options;
 
 /** PRODUCT REVISION LEVEL has four characters (SPC-4 6.6.2). */
 const REVISION = version.split('.').slice(0, 2).join('.').padEnd(4).slice(0, 4);
@@ -44,18 +75,13 @@ const REVISION = version.split('.').slice(0, 2).join('.').padEnd(4).slice(0, 4);
 /** How a unit of each type comes to be: its medium and the unit over it. */
 const OPENERS: Record<
   ResolvedUnit['type'],
-  (
-    unit: ResolvedUnit,
-    iqn: string,
-    state: string | undefined,
-    log: Log,
-  ) => Promise<{ unit: LogicalUnit; lun: Lun }>
+  (unit: ResolvedUnit, iqn: string, state: string | undefined, log: Log) => Promise<OpenedUnit>
 > = {
   disk: async (resolved, iqn, state, log) => {
     const { path, bytes, blockSize, readOnly, removable, name } = resolved;
     const backend =
       path === undefined
-        ? memoryDisk({ bytes: bytes!, blockSize, readOnly })
+        ? memoryDisk({ bytes: bytes!, blockSize })
         : await openDiskFile({
             path,
             blockSize,
@@ -69,7 +95,7 @@ const OPENERS: Record<
     );
     return {
       unit,
-      lun: lunOf(resolved, backend.bytes, identity.naa),
+      bytes: backend.bytes,
     };
   },
   tape: async (resolved, iqn, state, log) => {
@@ -77,7 +103,7 @@ const OPENERS: Record<
     const capacity = bytes === undefined ? {} : { capacityBytes: bytes };
     const medium =
       path === undefined
-        ? memoryCartridge({ ...capacity, readOnly })
+        ? memoryCartridge(capacity)
         : await openCartridgeFile({
             path,
             readOnly,
@@ -90,7 +116,7 @@ const OPENERS: Record<
     );
     return {
       unit,
-      lun: lunOf(resolved, medium.capacityBytes, identity.naa),
+      bytes: medium.capacityBytes,
     };
   },
 };
@@ -114,23 +140,6 @@ async function unitOver(
   }
 }
 
-const lunOf = ({ lun, type, name, blockSize }: ResolvedUnit, bytes: number, naa: Buffer): Lun => ({
-  lun,
-  type,
-  name,
-  bytes,
-  blockSize,
-  naa: naa.toString('hex'),
-});
-
-/** One target: its device, its units and its copy manager. */
-interface Served {
-  readonly device: TargetDevice;
-  readonly copies: CopyManager;
-  readonly described: SanTarget;
-  readonly resolved: ResolvedTarget;
-}
-
 /**
  * A SAN in this process: disks and tapes behind an iSCSI target, with a copy manager inside.
  *
@@ -145,19 +154,25 @@ export class San implements AsyncDisposable {
   readonly portals: readonly string[];
   /** Name of the first target. */
   readonly iqn: string;
-  readonly targets: readonly SanTarget[];
 
   readonly #node: IscsiNode;
   readonly #listening: readonly Portal[];
-  readonly #served: readonly Served[];
+  readonly #served: readonly ServedTarget[];
+  readonly #targets: readonly IscsiTarget[];
+  /** As it is now but for the targets, which know it themselves. */
+  #resolved: ResolvedSan;
+  /** The change under way, and those that wait for it. */
+  #changing: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
-  private constructor(node: IscsiNode, listening: readonly Portal[], served: readonly Served[]) {
-    this.#node = node;
+  private constructor(parts: Parts) {
+    const { listening, served } = parts;
+    this.#node = parts.node;
     this.#listening = listening;
     this.#served = served;
-    this.targets = served.map(each => each.described);
-    this.iqn = this.targets[0]!.iqn;
+    this.#targets = parts.targets;
+    this.#resolved = parts.resolved;
+    this.iqn = parts.resolved.targets[0]!.iqn;
     this.portals = listening.map(portal => formatPortal(portal.endpoint));
     this.portal = this.portals[0]!;
   }
@@ -167,25 +182,23 @@ export class San implements AsyncDisposable {
    * when an option is wrong, with an Error of one sentence when a file or an address cannot be had.
    */
   static async start(options: SanOptions): Promise<San> {
-    const isGroup = typeof options === 'object' && options !== null; // JavaScript callers may have given anything
-    const resolved = resolveOptions(
-      isGroup ? { ...options, portals: options.portals ?? ['127.0.0.1:0'] } : options,
-    );
+    const resolved = resolveOptions(withPortals(options));
     const log = options.log ?? silent;
-    const served: Served[] = [];
+    const served: ServedTarget[] = [];
     const listening: Portal[] = [];
     let node: IscsiNode | undefined;
     try {
       const turns = new Turns();
       for (const target of resolved.targets) served.push(await serve(target, resolved.state, turns, log));
+      const targets = served.map(iscsiTarget);
       node = new IscsiNode({
         log,
-        targets: served.map(iscsiTarget),
+        targets,
         ...(resolved.discoveryChap === undefined ? {} : { discoveryChap: resolved.discoveryChap }),
         ...(resolved.advertise === undefined ? {} : { advertise: resolved.advertise }),
       });
       for (const portal of resolved.portals) listening.push(await listen(node, portal));
-      return new San(node, listening, served);
+      return new San({ node, listening, served, targets, resolved });
     } catch (error) {
       await Promise.allSettled(listening.map(portal => portal.close()));
       await node?.stop();
@@ -194,9 +207,14 @@ export class San implements AsyncDisposable {
     }
   }
 
+  /** What is served now. */
+  get targets(): readonly SanTarget[] {
+    return this.#served.map(({ device, luns }) => ({ iqn: device.name, luns }));
+  }
+
   /** Logical units of the first target. */
   get luns(): readonly Lun[] {
-    return this.targets[0]!.luns;
+    return this.#served[0]!.luns;
   }
 
   /** The URL of a LUN in libiscsi's form; of the first target unless another is named. */
@@ -207,6 +225,129 @@ export class San implements AsyncDisposable {
   /** Serves an initiator at the other end of `duplex`, without a socket; it comes in by a portal group. */
   handle(duplex: Duplex, group = this.#node.portals[0]!.group): void {
     this.#node.handle(duplex, undefined, undefined, group);
+  }
+
+  /**
+   * Adds a disk or a tape while initiators are at work: `await san.add({ disk: { name: 'd1', memory: '1G' } })`. Those who
+   * see it are told by a unit attention (REPORTED LUNS DATA HAS CHANGED). Rejects with ConfigError when an option is wrong,
+   * with an Error of one sentence when its file cannot be had.
+   */
+  add(unit: AddedUnit, at: AtTarget = {}): Promise<Lun> {
+    return this.#change(async () => {
+      const target = this.#target(at);
+      const others = this.#served.filter(each => each !== target).map(each => each.resolved);
+      const resolved = resolveAddition(unit, target.resolved, others);
+      await target.add(resolved);
+      return target.luns.find(({ lun }) => lun === resolved.lun)!;
+    });
+  }
+
+  /**
+   * Takes a unit away and closes its medium. Commands under way end first, or with TASK ABORTED after five seconds; later
+   * ones find nothing at the LUN. A unit that is put there again is a new one.
+   */
+  remove(lun: number, at: AtTarget = {}): Promise<void> {
+    return this.#change(() => {
+      const { target, name } = this.#unit(lun, at);
+      return target.remove(name);
+    });
+  }
+
+  /**
+   * Gives a disk another size: `await san.resize(0, '2G')`, in whole blocks. What is new reads as zeros; what is cut off is
+   * gone. Without a size, a file that was made larger or smaller by something else is looked at again. Initiators are told
+   * (CAPACITY DATA HAS CHANGED). Resolves to the unit as it is then.
+   */
+  resize(lun: number, size?: string | number, at: AtTarget = {}): Promise<Lun> {
+    return this.#change(async () => {
+      const { target, name } = this.#unit(lun, at);
+      const bytes = size === undefined ? undefined : parseSize(size);
+      if (size !== undefined && (bytes === undefined || bytes === 0)) {
+        throw new ConfigError(['size'], `${JSON.stringify(size)} is not ${SIZE_FORMS}`);
+      }
+      await target.resize(name, bytes);
+      return target.luns.find(each => each.lun === lun)!;
+    });
+  }
+
+  /** Write protects a unit, or with false lets it be written; writes under way end first. Initiators are told. */
+  protect(lun: number, readOnly: boolean, at: AtTarget = {}): Promise<void> {
+    return this.#change(async () => {
+      const { target, name } = this.#unit(lun, at);
+      if (typeof readOnly !== 'boolean') throw new ConfigError(['ro'], 'must be true or false');
+      await target.protect(name, readOnly);
+    });
+  }
+
+  /**
+   * Makes of what is served what `options` say, and resolves to a line for each change: units added, removed, resized,
+   * write protected; who may log in and what they see. A unit that is there already keeps its LUN when the options name
+   * none. Rejects with ConfigError, and nothing has changed, when an option is wrong or cannot change while it is served.
+   * A change that fails is told in the end, by one Error for all of them; the others are made.
+   */
+  apply(options: SanOptions): Promise<string[]> {
+    return this.#change(() => this.#apply(options));
+  }
+
+  async #apply(options: SanOptions): Promise<string[]> {
+    const now = { ...this.#resolved, targets: this.#served.map(({ resolved }) => resolved) };
+    const next = resolveOptions(keepingLuns(withPortals(options), now));
+    requireSameFrame(now, next);
+    const plans = this.#served.map(target => {
+      const wanted = next.targets.find(({ iqn }) => iqn === target.device.name)!;
+      return { target, wanted, changes: changesOf(target.resolved, wanted) };
+    });
+    const opened = plans.map(({ wanted, changes }) => ({
+      ...wanted,
+      units: changes.flatMap(({ opens }) => opens ?? []),
+    }));
+    await checkMediumFiles({ ...next, targets: opened });
+    const told: string[] = [];
+    const failed: string[] = [];
+    for (const { target, wanted, changes } of plans) {
+      for (const change of changes) {
+        try {
+          const said = (await change.run(target)) ?? change.told;
+          if (said !== '') told.push(this.#served.length > 1 ? `${target.device.name}: ${said}` : said);
+        } catch (error) {
+          failed.push((error as Error).message);
+        }
+      }
+      target.frame = wanted;
+      const iscsi = this.#targets.find(({ device }) => device === target.device)!;
+      iscsi.redirect = wanted.redirect;
+      this.#node.setRules(iscsi, wanted.access);
+    }
+    this.#node.discoveryChap = next.discoveryChap;
+    this.#node.advertise = next.advertise;
+    this.#resolved = next;
+    if (failed.length > 0) throw new Error([...failed, ...told].join('; '));
+    return told;
+  }
+
+  /** One change at a time, in the order of asking; none once it stops. */
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#changing.then(() => {
+      if (this.#stopping !== undefined) throw new Error('the SAN has stopped');
+      return work();
+    });
+    this.#changing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #target({ target: iqn }: AtTarget): ServedTarget {
+    if (iqn === undefined) return this.#served[0]!;
+    const found = this.#served.find(({ device }) => device.name === iqn.toLowerCase());
+    if (found !== undefined) return found;
+    const known = this.#served.map(({ device }) => device.name);
+    throw new ConfigError(['target'], `there is no target ${JSON.stringify(iqn)} ${hint(iqn, known)}`);
+  }
+
+  #unit(lun: number, at: AtTarget): { target: ServedTarget; name: string } {
+    const target = this.#target(at);
+    const unit = target.resolved.units.find(each => each.lun === lun);
+    if (unit === undefined) throw new ConfigError(['lun'], `there is no LUN ${lun} in ${target.device.name}`);
+    return { target, name: unit.name };
   }
 
   /** Ends sessions and copies, closes portals and media. Idempotent. */
@@ -220,6 +361,7 @@ export class San implements AsyncDisposable {
     // Together: a copy may wait behind a command of a session, and a session for its copy.
     await Promise.all([...this.#served.map(({ copies }) => copies.stop()), this.#node.stop()]);
     await Promise.all(closed);
+    await this.#changing;
     await Promise.all(this.#served.map(({ device }) => device.close()));
   }
 
@@ -228,38 +370,27 @@ export class San implements AsyncDisposable {
   }
 }
 
-async function serve(
+function serve(
   resolved: ResolvedTarget,
   state: string | undefined,
   turns: Turns,
   log: Log,
-): Promise<Served> {
+): Promise<ServedTarget> {
   const device = new TargetDevice(resolved.iqn, absentUnit(log));
   device.relativePorts = resolved.groups;
-  const luns: Lun[] = [];
-  try {
-    for (const each of resolved.units) {
-      const { unit, lun } = await OPENERS[each.type](each, resolved.iqn, state, log);
-      device.add(each.lun, unit);
-      luns.push(lun);
-    }
-  } catch (error) {
-    await device.close();
-    throw error;
-  }
-  return {
+  return ServedTarget.open(
     device,
-    copies: addCopyManager(device, { turns }),
-    described: { iqn: resolved.iqn, luns },
     resolved,
-  };
+    unit => OPENERS[unit.type](unit, resolved.iqn, state, log),
+    turns,
+  );
 }
 
-const iscsiTarget = ({ device, resolved }: Served): IscsiTarget => ({
+const iscsiTarget = ({ device, frame }: ServedTarget): IscsiTarget => ({
   device,
-  rules: resolved.access,
-  groups: resolved.groups,
-  ...(resolved.redirect === undefined ? {} : { redirect: resolved.redirect }),
+  rules: frame.access,
+  groups: frame.groups,
+  ...(frame.redirect === undefined ? {} : { redirect: frame.redirect }),
 });
 
 /** What a port that cannot be had is called. */

@@ -132,6 +132,31 @@ export class AllocationMap {
     this.#assign(first, count, true);
   }
 
+  /**
+   * The same over another number of blocks, in an empty store whose directory is yet to be kept; what comes to it is in
+   * the state `mapped`.
+   */
+  resized(blocks: number, store: PageStore, mapped: boolean): AllocationMap {
+    const map = new AllocationMap(blocks, this.beganMapped, store, undefined, this.#limit);
+    const kept = Math.min(blocks, this.blocks);
+    const whole = Math.floor(kept / PAGE_BLOCKS);
+    for (let index = 0; index < whole; index++) {
+      const state = this.#store.directory[index]!;
+      store.directory[index] = state;
+      if (state !== MIXED) continue;
+      const page = new AllocationPage(Buffer.from(this.#store.page(index).bytes)).recount();
+      store.savePage(index, page, 0, page.bytes.length);
+      store.adopt(index, page);
+    }
+    for (let at = whole * PAGE_BLOCKS; at < kept;) {
+      const run = this.run(at, kept - at);
+      map.#assign(at, run.blocks, run.mapped);
+      at += run.blocks;
+    }
+    map.#assign(kept, blocks - kept, mapped);
+    return map;
+  }
+
   #requireRoom({ bytes, blockSize }: AllocationLimit, first: number, count: number): void {
     let room = Math.max(Math.floor(bytes / blockSize) - this.mappedBlocks, 0);
     const end = first + count;

@@ -36,6 +36,12 @@ export interface BlockBackend {
   readonly mappedBytes: number;
   /** Most bytes that may be mapped: a write that would map more fails with `no-space`. Absent: all of them. */
   readonly allocationLimitBytes?: number | undefined;
+  /**
+   * Gives the medium another size, or takes note of the one that it has been given from outside when `bytes` is undefined;
+   * a piece of a block at its end does not count. What is new reads as zero and is unmapped, unless others may have
+   * written it. No other verb is under way. The size is on stable storage when this is answered. Absent: it cannot.
+   */
+  resize?(bytes: number | undefined): MaybePromise<void>;
   /** Ends the medium's use of files and locks. Does not flush. Idempotent. */
   close(): MaybePromise<void>;
 }

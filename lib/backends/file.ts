@@ -56,8 +56,10 @@ function plannedBytes(
   }
   const planned = stats?.size ?? bytes ?? 0;
   if (planned <= 0) throw new Error(`${path} is empty`);
-  if (planned % blockSize !== 0) {
-    throw new Error(`${path} has ${planned} bytes, which is not a whole number of ${blockSize}-byte blocks`);
+  if (planned < blockSize)
+    throw new Error(`${path} has ${planned} bytes, which is less than a block of ${blockSize}`);
+  if (stats === undefined && planned % blockSize !== 0) {
+    throw new Error(`${path} of ${planned} bytes would not be a whole number of ${blockSize}-byte blocks`);
   }
   return planned;
 }
@@ -137,12 +139,15 @@ interface Parts {
 }
 
 class FileDisk implements BlockBackend {
-  readonly bytes: number;
+  /** In whole blocks. */
+  bytes: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
   readonly allocationLimitBytes: number | undefined;
   readonly #channel: FileChannel;
-  readonly #map: MapFile | undefined;
+  /** With the piece of a block that there may be at its end. */
+  #fileBytes: number;
+  #map: MapFile | undefined;
   readonly #lock: Lock;
   readonly #flusher = new Flusher(() => this.#sync());
   readonly #lease: WriteLease;
@@ -155,7 +160,8 @@ class FileDisk implements BlockBackend {
   #closing: Promise<void> | undefined;
 
   constructor({ file, bytes, blockSize, map, allocationLimitBytes, lock, newIn }: Parts) {
-    this.bytes = bytes;
+    this.#fileBytes = bytes;
+    this.bytes = bytes - (bytes % blockSize);
     this.blockSize = blockSize;
     this.allocationLimitBytes = allocationLimitBytes;
     this.readOnly = map === undefined;
@@ -166,7 +172,7 @@ class FileDisk implements BlockBackend {
     this.#lease = new WriteLease({
       modified: () => fstatSync(file, { bigint: true }).mtimeNs,
       busy: () => this.#writing.size > 0,
-      keep: (fromNs, untilNs) => map?.stamp(fromNs, untilNs),
+      keep: (fromNs, untilNs) => this.#map?.stamp(fromNs, untilNs),
     });
   }
 
@@ -270,6 +276,32 @@ class FileDisk implements BlockBackend {
     if (this.#map === undefined) return { mapped: true, bytes: length };
     const run = this.#map.map.run(offset / this.blockSize, length / this.blockSize);
     return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+  }
+
+  async resize(wanted: number | undefined): Promise<void> {
+    if (this.#closing !== undefined) throw new MediumError('io', 0, 'the medium is closed');
+    await this.#flusher.settled();
+    const { file } = this.#channel;
+    const found = fstatSync(file).size;
+    const bytes = wanted === undefined ? found : wanted - (wanted % this.blockSize);
+    if (bytes < this.blockSize) throw new Error(`${bytes} bytes are less than a block of ${this.blockSize}`);
+    const map = this.#map;
+    if (map === undefined) {
+      if (bytes !== found) throw new Error(`the file has ${found} bytes, and is only read`);
+    } else if (bytes !== this.#fileBytes || bytes !== found) {
+      this.#lease.use();
+      // What the file was given from outside may hold anything; a crash on the way finds a map that is not believed.
+      const ours = bytes !== found && found === this.#fileBytes;
+      if (ours) map.announce(bytes);
+      if (bytes !== found) this.#channel.truncateNow(bytes);
+      this.#map = map.resized(fstatSync(file, { bigint: true }), !ours);
+      this.#lease.end();
+      this.#lease.use();
+      this.#changes++;
+    }
+    this.#fileBytes = bytes;
+    this.bytes = bytes - (bytes % this.blockSize);
+    await this.flush();
   }
 
   close(): Promise<void> {

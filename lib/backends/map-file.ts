@@ -64,16 +64,20 @@ const header = layout(120, {
   boot: bytes(64, 16),
   /** When not closed: and not later than this. */
   untilNs: u64big(80),
+  /** The size that the image is being given; 0 when it is not. */
+  nextBytes: u64(88),
   checksum: u32(116),
 });
 
 const fsyncLater = promisify(fsync);
 const ownBoot = (): Uint8Array => Buffer.from(bootId(), 'hex');
 
+export type Image = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>;
+
 export interface MapFileOptions {
   readonly path: string;
   /** The image, for what identifies it. */
-  readonly image: BigIntStats;
+  readonly image: Image;
   readonly blockSize: number;
   /** The image has just been made and holds nothing but zeros. */
   readonly fresh: boolean;
@@ -87,16 +91,19 @@ interface HeaderState {
   readonly modifiedNs: bigint;
   readonly untilNs: bigint;
   readonly different: number | undefined;
+  readonly nextBytes?: number;
 }
 
 interface Believed {
+  /** Size of the image that the map is of: another one when a change of size was cut short. */
+  readonly imageBytes: bigint;
   readonly beganMapped: boolean;
   readonly different: number | undefined;
 }
 
 export class MapFile implements PageStore {
   readonly directory: Uint8Array;
-  readonly map: AllocationMap;
+  map: AllocationMap;
   readonly #file: number;
   readonly #options: MapFileOptions;
   readonly #pages = new LRUCache<number, AllocationPage>({ max: CACHED_PAGES });
@@ -107,12 +114,23 @@ export class MapFile implements PageStore {
   #changes = 0;
   #flushed = -1;
   #lost: MediumError | undefined;
+  #stamped: HeaderState = {
+    closed: false,
+    durable: false,
+    modifiedNs: 0n,
+    untilNs: 0n,
+    different: undefined,
+  };
+  /** Its name has been another map's. */
+  #moved = false;
+  /** The directory is kept as a whole, later. */
+  #inBulk = false;
 
   private constructor(file: number, options: MapFileOptions, believed: Believed, directory: Uint8Array) {
     this.#file = file;
     this.#options = options;
     this.directory = directory;
-    const blocks = Number(options.image.size) / options.blockSize;
+    const blocks = Math.floor(Number(options.image.size) / options.blockSize);
     const { blockSize, allocationLimitBytes: bytes } = options;
     const limit = bytes === undefined ? undefined : { bytes, blockSize };
     this.map = new AllocationMap(blocks, believed.beganMapped, this, believed.different, limit);
@@ -139,10 +157,13 @@ export class MapFile implements PageStore {
     const found = readHeader(file);
     const believed = found === undefined ? undefined : judge(found, options);
     if (found === undefined || believed === undefined) return undefined;
-    const directory = new Uint8Array(pagesOf(options));
-    if (fstatSync(file).size < pageOffset(options, pagesOf(options))) return undefined;
+    const { dev, ino, mtimeNs } = options.image;
+    const of = { ...options, image: { dev, ino, mtimeNs, size: believed.imageBytes } };
+    const directory = new Uint8Array(pagesOf(of));
+    if (fstatSync(file).size < pageOffset(of, pagesOf(of))) return undefined;
     if (readSync(file, directory, 0, directory.length, HEADER_BYTES) !== directory.length) return undefined;
-    const map = new MapFile(file, options, believed, directory);
+    const map = new MapFile(file, of, believed, directory);
+    if (believed.imageBytes !== options.image.size) return map.resized(options.image, false);
     map.stamp(options.image.mtimeNs, options.image.mtimeNs);
     // What was closed is believed after a loss of power: it must not be found closed once it changes again.
     if (header.closed.get(found)) await fsyncLater(file);
@@ -155,13 +176,47 @@ export class MapFile implements PageStore {
     const file = openSync(temporary, 'w+');
     try {
       ftruncateSync(file, pageOffset(options, pagesOf(options)));
-      const believed = options.fresh
-        ? { beganMapped: false, different: 0 }
-        : { beganMapped: true, different: 0 };
+      const believed = { beganMapped: !options.fresh, different: 0, imageBytes: options.image.size };
       const map = new MapFile(file, options, believed, new Uint8Array(pagesOf(options)));
       map.stamp(options.image.mtimeNs, options.image.mtimeNs);
       renameSync(temporary, options.path);
       return map;
+    } catch (error) {
+      closeSync(file);
+      unlinkSync(temporary);
+      throw error;
+    }
+  }
+
+  /**
+   * The image is about to be given this size, in this turn of the event loop: whichever of the two it is found with, the
+   * map is believed.
+   */
+  announce(nextBytes: number): void {
+    this.#writeHeader({ ...this.#stamped, nextBytes });
+  }
+
+  /**
+   * The map of the image at its new size, put in the place of this one, which is closed. Unless `mapped`, what has come to
+   * the image holds nothing.
+   */
+  resized(image: Image, mapped: boolean): MapFile {
+    const options = { ...this.#options, image, fresh: false };
+    const temporary = `${options.path}.new`;
+    const file = openSync(temporary, 'w+');
+    try {
+      ftruncateSync(file, pageOffset(options, pagesOf(options)));
+      const believed = { beganMapped: this.map.beganMapped, different: undefined, imageBytes: image.size };
+      const other = new MapFile(file, options, believed, new Uint8Array(pagesOf(options)));
+      other.#inBulk = true;
+      other.map = this.map.resized(other.map.blocks, other, mapped);
+      other.#inBulk = false;
+      other.#save(other.directory, 0, other.directory.length, HEADER_BYTES, 0);
+      other.stamp(image.mtimeNs, image.mtimeNs);
+      renameSync(temporary, options.path);
+      other.#moved = true;
+      closeSync(this.#file);
+      return other;
     } catch (error) {
       closeSync(file);
       unlinkSync(temporary);
@@ -207,6 +262,7 @@ export class MapFile implements PageStore {
   }
 
   saveState(index: number): void {
+    if (this.#inBulk) return;
     this.#save(this.directory, index, 1, HEADER_BYTES + index, index);
   }
 
@@ -226,6 +282,8 @@ export class MapFile implements PageStore {
     if (changes === this.#flushed) return;
     try {
       await fsyncLater(this.#file);
+      if (this.#moved) await syncDirectory(dirname(this.#options.path));
+      this.#moved = false;
     } catch (error) {
       // As in file-channel.ts: the next one would succeed over what is lost.
       this.#lost = mediumError(error, 0, 'fsync of the allocation map');
@@ -236,11 +294,12 @@ export class MapFile implements PageStore {
 
   /** Our last write to the image lies between the two. */
   stamp(modifiedNs: bigint, untilNs: bigint): void {
-    this.#writeHeader({ closed: false, durable: false, modifiedNs, untilNs, different: undefined });
+    this.#stamped = { closed: false, durable: false, modifiedNs, untilNs, different: undefined };
+    this.#writeHeader(this.#stamped);
   }
 
   /** Closes it in good order; `image` is the image after its last write. */
-  close(image: BigIntStats): void {
+  close(image: Image): void {
     try {
       const durable = this.#changes === this.#flushed;
       const modifiedNs = image.mtimeNs;
@@ -265,6 +324,7 @@ export class MapFile implements PageStore {
     header.inode.set(block, image.ino);
     header.modifiedNs.set(block, state.modifiedNs);
     header.untilNs.set(block, state.untilNs);
+    header.nextBytes.set(block, state.nextBytes ?? 0);
     header.different.set(block, state.different ?? NOT_COUNTED);
     header.boot.set(block, ownBoot());
     header.checksum.set(block, crc32c(block.subarray(0, 116)));
@@ -310,9 +370,11 @@ function judge(block: Buffer, { image, blockSize }: MapFileOptions): Believed | 
   // All zeros: a system that does not tell its boots apart.
   const sameBoot = Buffer.compare(boot, ownBoot()) === 0 && boot.some(byte => byte !== 0);
   const closed = header.closed.get(block);
+  const imageBytes = header.imageBytes.get(block);
+  const size = Number(image.size);
   const sameImage =
     header.blockSize.get(block) === blockSize &&
-    header.imageBytes.get(block) === Number(image.size) &&
+    (imageBytes === size || header.nextBytes.get(block) === size) &&
     header.inode.get(block) === image.ino &&
     // Device numbers are given out anew at each boot.
     (!sameBoot || header.device.get(block) === image.dev);
@@ -324,5 +386,6 @@ function judge(block: Buffer, { image, blockSize }: MapFileOptions): Believed | 
   return {
     beganMapped: header.beganMapped.get(block),
     different: closed && different !== NOT_COUNTED ? different : undefined,
+    imageBytes: BigInt(imageBytes),
   };
 }

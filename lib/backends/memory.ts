@@ -31,11 +31,11 @@ export function memoryDisk(options: MemoryDiskOptions): BlockBackend {
 }
 
 class MemoryDisk implements BlockBackend {
-  readonly bytes: number;
+  bytes: number;
   readonly blockSize: number;
   readonly readOnly: boolean;
   readonly allocationLimitBytes: number | undefined;
-  readonly #map: AllocationMap;
+  #map: AllocationMap;
   readonly #slabs = new Map<number, Buffer>();
 
   constructor(bytes: number, blockSize: number, readOnly: boolean, limit: number | undefined) {
@@ -124,6 +124,27 @@ class MemoryDisk implements BlockBackend {
   extent(offset: number, length: number): Extent {
     const run = this.#map.run(offset / this.blockSize, length / this.blockSize);
     return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+  }
+
+  resize(wanted = this.bytes): void {
+    const bytes = wanted - (wanted % this.blockSize);
+    if (bytes <= 0 || bytes > MEMORY_LIMIT_BYTES) {
+      throw new RangeError(`a disk in memory has 1 to ${MEMORY_LIMIT_BYTES} bytes, not ${bytes}`);
+    }
+    const blocks = bytes / this.blockSize;
+    this.#map = this.#map.resized(blocks, new MemoryPages(blocks), false);
+    const edge = Math.floor(Math.min(bytes, this.bytes) / SLAB_BYTES);
+    this.bytes = bytes;
+    for (const [index, slab] of this.#slabs) {
+      if (index < edge) continue;
+      const length = Math.min(SLAB_BYTES, bytes - index * SLAB_BYTES);
+      if (length <= 0) this.#slabs.delete(index);
+      else if (length !== slab.length) {
+        const other = Buffer.alloc(length);
+        slab.copy(other);
+        this.#slabs.set(index, other);
+      }
+    }
   }
 
   close(): void {

@@ -42,7 +42,7 @@ async function checkFile(
     throw wrong(`has ${stats.size} bytes and not ${bytes}; leave out size, or give another file`);
   }
   if (stats.size === 0) throw wrong('is empty, and a disk is not');
-  if (stats.size % blockSize !== 0) {
-    throw wrong(`has ${stats.size} bytes, which is no multiple of its block size, ${blockSize}`);
+  if (stats.size < blockSize) {
+    throw wrong(`has ${stats.size} bytes, which is less than its block size, ${blockSize}`);
   }
 }

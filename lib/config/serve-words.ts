@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigPath } from './config-error.ts';
-import { DEFAULT_IQN } from '../iscsi-name.ts';
+import { DEFAULT_IQN, normalName } from '../iscsi-name.ts';
 import type { DiskOptions, SanOptions, TapeOptions, TargetOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
 import { parseDiskSpec, parseTapeSpec } from './spec.ts';
@@ -19,11 +19,16 @@ export interface UnitWord {
   readonly spec: string;
 }
 
+/** LUNs of the units that are served, by the name of their target and their own. */
+export type KeptLuns = ReadonlyMap<string, ReadonlyMap<string, number>>;
+const NOTHING: KeptLuns = new Map();
+
 /**
  * The words over the file: portals, advertise and state replace what the file says; disks and tapes join the target that
- * `--target` names, or the file's first one, behind the LUNs it has. Throws ConfigError, which names the word.
+ * `--target` names, or the file's first one, behind the LUNs it has, or at those that `kept` says they have been served
+ * at. Throws ConfigError, which names the word.
  */
-export function optionsOfWords(words: ServeWords, file?: SanOptions): SanOptions {
+export function optionsOfWords(words: ServeWords, file?: SanOptions, kept: KeptLuns = NOTHING): SanOptions {
   const base: SanOptions = {
     ...file,
     ...(words.portals.length > 0 ? { portals: [...words.portals] } : {}),
@@ -31,7 +36,8 @@ export function optionsOfWords(words: ServeWords, file?: SanOptions): SanOptions
     ...(words.state === undefined ? {} : { state: words.state }),
   };
   const host = file === undefined ? { path: [], target: {} } : hostOf(file, words.target);
-  const units = numbered(words.units, nextLun(host.target));
+  const iqn = normalName(words.target ?? host.target.iqn ?? DEFAULT_IQN);
+  const units = numbered(words.units, nextLun(host.target), kept.get(iqn));
   const { disks = [], tapes = [] } = host.target;
   const target: TargetOptions = {
     ...host.target,
@@ -106,11 +112,16 @@ interface NumberedUnit extends UnitWord {
   readonly options: DiskOptions | TapeOptions;
 }
 
-function numbered(words: readonly UnitWord[], first: number): NumberedUnit[] {
-  const units = words.map(word => ({
-    ...word,
-    options: word.type === 'disk' ? parseDiskSpec(word.spec) : parseTapeSpec(word.spec),
-  }));
+function numbered(
+  words: readonly UnitWord[],
+  first: number,
+  kept: ReadonlyMap<string, number> | undefined,
+): NumberedUnit[] {
+  const units = words.map(word => {
+    const options = word.type === 'disk' ? parseDiskSpec(word.spec) : parseTapeSpec(word.spec);
+    const lun = options.lun ?? kept?.get(options.name);
+    return { ...word, options: lun === undefined ? options : { ...options, lun } };
+  });
   const given = new Set(units.map(({ options }) => options.lun));
   let next = first;
   return units.map(unit => {

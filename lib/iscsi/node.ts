@@ -33,7 +33,7 @@ export interface IscsiTarget {
   /** Tags of the portal groups that serve it; absent: all. */
   readonly groups?: readonly number[];
   /** Where logins that come in by `groups` are sent instead. */
-  readonly redirect?: Redirect;
+  redirect?: Redirect | undefined;
 }
 
 /** RFC 7143 11.13.5, status class 1. */
@@ -68,8 +68,8 @@ const WATCH_MS = 5_000;
 export class IscsiNode {
   readonly targets: readonly IscsiTarget[];
   readonly log: Log;
-  readonly discoveryChap: ChapCredentials | undefined;
-  readonly advertise: Endpoint | undefined;
+  discoveryChap: ChapCredentials | undefined;
+  advertise: Endpoint | undefined;
   readonly sentChallenges = new SentChallenges();
   /** Where it listens; filled in by the portals. */
   readonly portals: PortalAddress[] = [];

@@ -71,6 +71,8 @@ export abstract class LogicalUnit {
   /** What outlives the process, in sections; undefined when nothing does. Closed before the medium. */
   readonly state: UnitState | undefined;
   abstract readonly deviceType: number;
+  /** Write protection that is not the medium's: whoever serves the unit wants it so. */
+  protection = false;
   /** RMB of standard INQUIRY data. */
   abstract readonly removable: boolean;
   readonly commands = new CommandTable();
@@ -252,6 +254,17 @@ export abstract class LogicalUnit {
       };
       if (this.#set.enter(task)) this.#run(task);
     });
+  }
+
+  /** Write protects the unit, or no longer; writes under way end first. Every nexus that sees it is told (SPC-4 6.11). */
+  async protect(protection: boolean): Promise<void> {
+    const changed = await this.alone(() => {
+      if (this.protection === protection) return false;
+      this.protection = protection;
+      this.recheckWaiting();
+      return true;
+    });
+    if (changed) this.attention(Attention.MODE_PARAMETERS_CHANGED);
   }
 
   /**

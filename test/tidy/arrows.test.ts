@@ -12,6 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   iscsi: ['bytes', 'scsi-cmds'],
   initiator: ['bytes', 'iscsi'],
   config: ['scsi-cmds'],
+  // What san.ts serves: a target whose units come and go.
+  served: ['config', 'copy-manager', 'scsi-cmds'],
   // What bin/ starts: needs both a San and an initiator, which know nothing of each other.
   cli: ['bytes', 'config', 'initiator', 'san.ts'],
 };

@@ -23,6 +23,7 @@ import type { BlockBackend } from '../../lib/backends/block-backend.ts';
 import { FileChannel } from '../../lib/backends/file-channel.ts';
 import { openDiskFile } from '../../lib/backends/file.ts';
 import { Flusher } from '../../lib/backends/flusher.ts';
+import { MapFile } from '../../lib/backends/map-file.ts';
 import { MediumError } from '../../lib/backends/medium-error.ts';
 import type { MediumFault } from '../../lib/backends/medium-error.ts';
 import { memoryDisk } from '../../lib/backends/memory.ts';
@@ -431,6 +432,107 @@ void t.test('disk file: a hole of a foreign image stays a hole when it is unmapp
   t.ok(statSync(path).blocks * 512 < MIB, 'no zeros were written');
 });
 
+void t.test('disk file: a piece of a block at its end does not count', async t => {
+  const path = join(t.testdir({ odd: 'x'.repeat(9000) }), 'odd');
+  for (let i = 0; i < 2; i++) {
+    const disk = await openDiskFile({ path, blockSize: 4096 });
+    t.equal(disk.bytes, 8192);
+    t.equal(disk.mappedBytes, i === 0 ? 8192 : 4096, 'its map is found again');
+    await disk.unmap(4096, 4096);
+    await disk.close();
+  }
+  t.equal(statSync(path).size, 9000);
+});
+
+/** Blocks that are mapped, as `first+count`. */
+async function mapOf(disk: BlockBackend): Promise<string> {
+  const runs: [number, number][] = [];
+  for (let at = 0; at < disk.bytes;) {
+    const { mapped, bytes } = await disk.extent(at, disk.bytes - at);
+    const last = runs.at(-1);
+    if (mapped && last !== undefined && last[0] + last[1] === at) last[1] += bytes;
+    else if (mapped) runs.push([at, bytes]);
+    at += bytes;
+  }
+  return runs.map(([at, bytes]) => `${at / disk.blockSize}+${bytes / disk.blockSize}`).join(' ');
+}
+
+void t.test('disks: another size, whatever the map looks like at its edge', async t => {
+  const directory = t.testdir({ foreign: '' });
+  truncateSync(join(directory, 'foreign'), 20 * MIB);
+  const page = 4096 * 8;
+  const kinds: [string, () => Promise<BlockBackend>, boolean][] = [
+    ['memory', async () => memoryDisk({ bytes: 20 * MIB }), false],
+    ['file', () => openDiskFile({ path: join(directory, 'new'), bytes: 20 * MIB }), false],
+    ['foreign file', () => openDiskFile({ path: join(directory, 'foreign') }), true],
+  ];
+  for (const [name, make, beganMapped] of kinds) {
+    let disk = await make();
+    const blocks = disk.bytes / 512;
+    if (beganMapped) await disk.unmap(0, disk.bytes);
+    t.equal(await mapOf(disk), '', name);
+    const data = Buffer.alloc(512, 0xa5);
+    for (const lba of [0, page - 1, page, blocks - 1]) await disk.write(data, lba * 512);
+    const reopen = async (): Promise<void> => {
+      if (name === 'memory') return;
+      await disk.close();
+      disk = await openDiskFile({ path: join(directory, name === 'file' ? 'new' : 'foreign') });
+    };
+    const grown = 100 * MIB;
+    const map = `0+1 ${page - 1}+2 ${blocks - 1}+1`;
+    await disk.resize!(grown);
+    t.equal(disk.bytes, grown);
+    t.equal(await mapOf(disk), map, `${name}: what is new is unmapped`);
+    t.equal(disk.mappedBytes, 4 * 512);
+    await reopen();
+    t.equal(await mapOf(disk), map, `${name}: and so it is when it is opened again`);
+    await disk.write(data, grown - 512);
+    const read = Buffer.alloc(512);
+    await disk.read(read, (blocks - 1) * 512);
+    t.ok(read.equals(data));
+    // To the middle of a page, of a page that is wholly mapped, and back.
+    await disk.write(Buffer.alloc(page * 512, 1), page * 512);
+    await disk.resize!((page + 100) * 512);
+    t.equal(await mapOf(disk), `0+1 ${page - 1}+101`, `${name}: cut in a page`);
+    await reopen();
+    t.equal(disk.mappedBytes, 102 * 512);
+    await disk.resize!(grown);
+    t.equal(await mapOf(disk), `0+1 ${page - 1}+101`, `${name}: what was cut off does not come back`);
+    await disk.read(read, (page + 100) * 512);
+    t.ok(read.equals(Buffer.alloc(512)));
+    await reopen();
+    t.equal(await mapOf(disk), `0+1 ${page - 1}+101`);
+    await disk.close();
+  }
+});
+
+void t.test('disk file: a change of size that kill -9 cuts short', async t => {
+  for (const [what, size] of [
+    ['before the file has it', 20 * MIB],
+    ['when the file has it and the map has not', 90 * MIB],
+    ['when another size was made of it', 50 * MIB],
+  ] as const) {
+    const path = join(t.testdir({}), 'image');
+    const disk = await openDiskFile({ path, bytes: 20 * MIB });
+    await disk.write(Buffer.alloc(4096, 1), 8192);
+    await disk.close();
+    const map = await MapFile.open({
+      path: `${path}.sanlet-map`,
+      image: statSync(path, { bigint: true }),
+      blockSize: 512,
+      fresh: false,
+    });
+    const now = BigInt(Date.now()) * 1_000_000n;
+    map.stamp(statSync(path, { bigint: true }).mtimeNs, now + 60_000_000_000n); // as its lease does
+    map.announce(90 * MIB);
+    truncateSync(path, size);
+    const found = await openDiskFile({ path });
+    t.equal(await mapOf(found), size === 50 * MIB ? `0+${(50 * MIB) / 512}` : '16+8', what);
+    t.equal(found.bytes, size);
+    await found.close();
+  }
+});
+
 void t.test('disk file: what cannot be opened is said in a sentence', async t => {
   const dir = t.testdir({ odd: 'x'.repeat(700), even: 'x'.repeat(1024), empty: '', folder: {}, file: 'x' });
   const at = (name: string): string => join(dir, name);
@@ -439,8 +541,8 @@ void t.test('disk file: what cannot be opened is said in a sentence', async t =>
   await refused({ path: at('none') }, `${at('none')} does not exist, and no size is given to make it`);
   await refused({ path: at('none'), bytes: 1024, readOnly: true }, `${at('none')} does not exist`);
   await refused(
-    { path: at('odd') },
-    `${at('odd')} has 700 bytes, which is not a whole number of 512-byte blocks`,
+    { path: at('new'), bytes: 700 },
+    `${at('new')} of 700 bytes would not be a whole number of 512-byte blocks`,
   );
   await refused(
     { path: at('even'), bytes: 2048 },
@@ -448,7 +550,7 @@ void t.test('disk file: what cannot be opened is said in a sentence', async t =>
   );
   await refused(
     { path: at('even'), blockSize: 4096 },
-    `${at('even')} has 1024 bytes, which is not a whole number of 4096-byte blocks`,
+    `${at('even')} has 1024 bytes, which is less than a block of 4096`,
   );
   await refused({ path: at('empty') }, `${at('empty')} is empty`);
   await refused({ path: at('folder') }, `${at('folder')} is a directory, not a regular file`);

@@ -18,6 +18,7 @@ import type { SelfTestRun } from '../spc/self-test.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
 import { addPages } from '../spc/vpd.ts';
+import { Attention } from '../unit-attention.ts';
 import { blockCommands } from './block-commands.ts';
 import { MAX_TRANSFER_BYTES, MAX_WRITE_SAME_BYTES } from './limits.ts';
 import { diskLogPages } from './log-pages.ts';
@@ -50,8 +51,8 @@ export class DiskUnit extends LogicalUnit {
   readonly removable: boolean;
   readonly backend: BlockBackend;
   readonly blockSize: number;
-  /** Logical blocks. */
-  readonly blocks: number;
+  /** Logical blocks: the backend's size, at hand for every command. */
+  blocks: number;
   /** LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT. */
   readonly physicalExponent: number;
   readonly maxTransferBlocks: number;
@@ -101,7 +102,7 @@ export class DiskUnit extends LogicalUnit {
   }
 
   get writeProtected(): boolean {
-    return this.backend.readOnly || this.modePages.softwareWriteProtect;
+    return this.protection || this.backend.readOnly || this.modePages.softwareWriteProtect;
   }
 
   /** WCE: a write may be answered before it is stable. */
@@ -118,6 +119,25 @@ export class DiskUnit extends LogicalUnit {
 
   requireMedium(): void {
     if (!this.loaded) throw mediumNotPresent();
+  }
+
+  /**
+   * Another size, or with undefined the one that the medium has been given from outside; commands under way end first.
+   * True when it changed: every nexus that sees the unit is told (SBC-3 4.7). Rejects with one sentence.
+   */
+  async resize(bytes?: number): Promise<boolean> {
+    const { backend } = this;
+    if (backend.resize === undefined) throw new Error(`the size of ${this.identity.name} cannot change`);
+    const changed = await this.alone(async () => {
+      await backend.resize!(bytes);
+      const blocks = Math.floor(backend.bytes / this.blockSize);
+      if (blocks === this.blocks) return false;
+      this.blocks = blocks;
+      this.recheckWaiting();
+      return true;
+    });
+    if (changed) this.attention(Attention.CAPACITY_CHANGED);
+    return changed;
   }
 
   /** What a flush that fails means: something that was answered could not be written. Logged here. */

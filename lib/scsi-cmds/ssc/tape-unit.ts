@@ -75,7 +75,7 @@ export class TapeUnit extends LogicalUnit {
   }
 
   get writeProtected(): boolean {
-    return this.#cartridge?.writeProtected === true || this.modePages.softwareWriteProtect;
+    return this.protection || this.#cartridge?.writeProtected === true || this.modePages.softwareWriteProtect;
   }
 
   /** DCE of the data compression mode page. */
