@@ -11,6 +11,8 @@ export interface Faults {
   readonly delayTurns?: number;
   /** The connection breaks after so many bytes. */
   readonly endAfter?: number;
+  /** Sees every write as it was sent. */
+  readonly seen?: (bytes: Buffer) => void;
   /** This byte, counted from 0, arrives inverted. */
   readonly corruptAt?: number;
 }
@@ -49,6 +51,7 @@ class End extends Duplex {
   /** The bytes are a copy, as a socket's are: the writer may use its buffers again once `done` is called. */
   #carry(bytes: Buffer, done: (error?: Error) => void): void {
     const { cut, random, delayTurns = 0, endAfter, corruptAt } = this.#faults;
+    this.#faults.seen?.(bytes);
     const start = this.#passed;
     let whole = bytes;
     if (endAfter !== undefined && start + bytes.length >= endAfter) {
