@@ -41,8 +41,8 @@ void t.test('tshark finds nothing malformed', { skip: missing('tshark') }, async
   });
   const ends: (() => void)[] = [];
   const open = (): Initiator => {
-    const { faults, back, end } = capture.connection();
-    ends.push(end);
+    const { faults, back, ...connection } = capture.connection();
+    ends.push(() => connection.end());
     return connect(t, san, faults, back);
   };
 
@@ -87,7 +87,7 @@ void t.test('tshark finds nothing malformed', { skip: missing('tshark') }, async
     await good(LUNS.disk, write10(8, 256), { write: data });
     t.ok((await good(LUNS.disk, read10(8, 256), { read: data.length })).equals(data));
     await good(LUNS.disk, '42 00 00 00 00 00 00 00 18 00', {
-      write: Buffer.from('0016001000000000' + '00000000000000080000000800000000', 'hex'),
+      write: Buffer.from('001600100000000000000000000000080000000800000000', 'hex'),
     });
     await good(LUNS.disk, '9e 12 00 00 00 00 00 00 00 08 00 00 00 60 00 00', { read: 96 });
     await good(LUNS.disk, '35 00 00 00 00 00 00 00 00 00');
