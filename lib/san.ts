@@ -194,6 +194,7 @@ export class San implements AsyncDisposable {
       node = new IscsiNode({
         log,
         targets,
+        limits: resolved.limits,
         ...(resolved.discoveryChap === undefined ? {} : { discoveryChap: resolved.discoveryChap }),
         ...(resolved.advertise === undefined ? {} : { advertise: resolved.advertise }),
       });

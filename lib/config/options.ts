@@ -15,6 +15,7 @@ export interface SanOptions extends TargetOptions {
   targets?: TargetOptions[];
   /** What a discovery session must know. */
   discoveryChap?: ChapOptions;
+  limits?: LimitOptions;
   log?: Log;
 }
 
@@ -25,6 +26,28 @@ export interface PortalOptions {
   group?: number;
   /** What SendTargets answers for this portal; without a port, its own. */
   advertise?: string;
+}
+
+/** What peers may take up, and for how long. */
+export interface LimitOptions {
+  /** Connections in all. Default 1024. */
+  connections?: number;
+  /** Connections from one address that have not logged in. Default 256. */
+  connectionsBeforeLogin?: number;
+  /** Default 512. */
+  sessionsPerInitiator?: number;
+  /** A login takes no longer. Default 15 s. */
+  loginTimeoutMs?: number;
+  /** A login has no more requests. Default 48. */
+  loginRequests?: number;
+  /** A text of login or SendTargets is no longer, in all its PDUs. Default 64 KiB. */
+  textBytes?: number;
+  /** A peer that is silent for so long is pinged, and dropped when it stays silent as long again. Default 20 s. */
+  silenceMs?: number;
+  /** A peer that takes nothing of what it is sent for so long is dropped. Default 60 s. */
+  stuckMs?: number;
+  /** So is one that does not send the data of a write. Default 60 s. */
+  dataOutTimeoutMs?: number;
 }
 
 /** Logins are sent elsewhere. */
@@ -141,6 +164,8 @@ export interface ResolvedSan {
   readonly state: string | undefined;
   readonly targets: readonly ResolvedTarget[];
   readonly discoveryChap: ChapOptions | undefined;
+  /** As they are set; absent ones have their defaults. */
+  readonly limits: LimitOptions;
 }
 
 export interface ResolvedTarget {

@@ -13,6 +13,7 @@ import type {
   TapeOptions,
   TargetOptions,
 } from './options.ts';
+import { resolveLimits } from './limits.ts';
 import { endpoint, resolveGroups, resolvePortals, resolveRedirect } from './portals.ts';
 import { checkShape } from './shape.ts';
 import { warnOfShortSecrets } from './short-secrets.ts';
@@ -30,7 +31,7 @@ const MOST_TARGETS = 1024;
 export function resolveOptions(options: SanOptions): ResolvedSan {
   // JavaScript may hand us anything, and only an object can be taken apart.
   const { log, ...plain } = isGroup(options) ? options : checkShape(options);
-  const { portals, advertise, state, targets, discoveryChap, ...first } = checkShape(plain);
+  const { portals, advertise, state, targets, discoveryChap, limits, ...first } = checkShape(plain);
   const listening = resolvePortals(portals);
   const resolved: ResolvedSan = {
     portals: listening,
@@ -38,6 +39,7 @@ export function resolveOptions(options: SanOptions): ResolvedSan {
     state,
     targets: resolveTargets(first, targets ?? [], listening),
     discoveryChap: discoveryChap === undefined ? undefined : resolveChap(discoveryChap, ['discoveryChap']),
+    limits: resolveLimits(limits, ['limits']),
   };
   if (log !== undefined) warnOfShortSecrets(resolved, log);
   return resolved;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ConfigError } from './config-error.ts';
+import { LIMIT_RANGES } from './limits.ts';
 import type { SanOptions } from './options.ts';
 import { hint } from './suggestion.ts';
 
@@ -127,6 +128,12 @@ const san = keys(CONFIGURATION, {
   state: v.optional(text),
   targets: v.optional(list(keys('a target', target))),
   discoveryChap: v.optional(chap),
+  limits: v.optional(
+    keys(
+      'limits',
+      v.entriesFromList(Object.keys(LIMIT_RANGES) as (keyof typeof LIMIT_RANGES)[], v.optional(number)),
+    ),
+  ),
 });
 
 /** Gives the options back, typed; throws ConfigError for the first thing that is not of the shape. */

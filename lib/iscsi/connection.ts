@@ -6,7 +6,6 @@ import { landPdu, receivePdu } from './full-feature.ts';
 import {
   LINGER_MS,
   LOGIN_SEGMENT_BYTES,
-  LOGIN_TIMEOUT_MS,
   MOST_PENDING_REPLIES,
   MOST_PENDING_REPLY_BYTES,
   RECEIVE_SEGMENT_BYTES,
@@ -101,7 +100,7 @@ export class Connection implements FramerSink {
     this.outbox = new Outbox(transport);
     this.#loginTimer = setTimeout(() => {
       if (this.session === undefined) this.drop('login took too long');
-    }, LOGIN_TIMEOUT_MS);
+    }, node.limits.loginTimeoutMs);
     this.#loginTimer.unref();
     transport.on('data', (chunk: Buffer) => this.receive(chunk));
     transport.on('end', () => this.drop('the peer closed it'));

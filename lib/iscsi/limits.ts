@@ -91,3 +91,34 @@ export const MOST_CONNECTIONS = 1024;
 
 /** What has been sent before a connection ends has this long to reach the peer. */
 export const LINGER_MS = 1_000;
+
+/** Of these, one address may have a quarter that have not logged in: it cannot keep all others out. */
+export const MOST_HALF_OPEN = MOST_CONNECTIONS / 4;
+/** And one initiator half, in sessions. */
+export const MOST_INITIATOR_SESSIONS = MOST_CONNECTIONS / 2;
+
+/** What the user may have otherwise; the sums above hold for what stands above. */
+export interface Limits {
+  readonly connections: number;
+  /** From one address, not logged in yet. */
+  readonly connectionsBeforeLogin: number;
+  readonly sessionsPerInitiator: number;
+  readonly loginTimeoutMs: number;
+  readonly loginRequests: number;
+  readonly textBytes: number;
+  readonly silenceMs: number;
+  readonly stuckMs: number;
+  readonly dataOutTimeoutMs: number;
+}
+
+export const LIMITS: Limits = {
+  connections: MOST_CONNECTIONS,
+  connectionsBeforeLogin: MOST_HALF_OPEN,
+  sessionsPerInitiator: MOST_INITIATOR_SESSIONS,
+  loginTimeoutMs: LOGIN_TIMEOUT_MS,
+  loginRequests: MOST_LOGIN_REQUESTS,
+  textBytes: MOST_TEXT_BYTES,
+  silenceMs: SILENCE_MS,
+  stuckMs: STUCK_MS,
+  dataOutTimeoutMs: DATA_OUT_TIMEOUT_MS,
+};

@@ -1,19 +1,13 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../log.ts';
 import { normalName } from '../iscsi-name.ts';
+import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { LunView } from '../scsi-cmds/lun-view.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { type AccessRule, NO_LUNS, admitted, ruleFor } from './access.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { recoverSequences } from './data-out.ts';
-import {
-  ACKNOWLEDGE_MS,
-  DATA_OUT_TIMEOUT_MS,
-  MOST_CONNECTIONS,
-  SEQUENCE_TIMEOUT_MS,
-  SILENCE_MS,
-  STUCK_MS,
-} from './limits.ts';
+import { ACKNOWLEDGE_MS, LIMITS, type Limits, SEQUENCE_TIMEOUT_MS } from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
 import { SentChallenges } from './login/chap.ts';
 import { LoginFailure } from './login/failure.ts';
@@ -57,9 +51,12 @@ export interface IscsiNodeOptions {
   readonly discoveryChap?: ChapCredentials;
   /** What SendTargets answers instead of the portals. */
   readonly advertise?: Endpoint;
+  readonly limits?: Partial<Limits>;
 }
 
+/** How often silence is looked for, and at least so often within it. */
 const WATCH_MS = 5_000;
+const LOOKS = 4;
 
 /**
  * The network entity (RFC 7143 4.4): targets, sessions and connections. Any duplex stream becomes a connection by
@@ -70,6 +67,7 @@ export class IscsiNode {
   readonly log: Log;
   discoveryChap: ChapCredentials | undefined;
   advertise: Endpoint | undefined;
+  readonly limits: Limits;
   readonly sentChallenges = new SentChallenges();
   /** Where it listens; filled in by the portals. */
   readonly portals: PortalAddress[] = [];
@@ -88,7 +86,10 @@ export class IscsiNode {
     this.log = options.log;
     this.discoveryChap = options.discoveryChap;
     this.advertise = options.advertise;
-    this.#watch = setInterval(() => this.#look(), WATCH_MS);
+    this.limits = { ...LIMITS, ...options.limits };
+    const { silenceMs, stuckMs, dataOutTimeoutMs } = this.limits;
+    const watchMs = Math.min(WATCH_MS, Math.min(silenceMs, stuckMs, dataOutTimeoutMs) / LOOKS);
+    this.#watch = setInterval(() => this.#look(), watchMs);
     this.#watch.unref();
   }
 
@@ -99,7 +100,10 @@ export class IscsiNode {
 
   /** Serves one initiator on `transport` until either end closes it; undefined when there are too many already. */
   handle(transport: Duplex, local?: Endpoint, peer = 'duplex', portalGroup = 1): Connection | undefined {
-    if (this.#stopped || this.#connections.size >= MOST_CONNECTIONS) {
+    const full =
+      this.#connections.size >= this.limits.connections ||
+      this.#halfOpen(peer) >= this.limits.connectionsBeforeLogin;
+    if (this.#stopped || full) {
       this.log.warn({ peer }, 'connection refused: too many');
       transport.on('error', () => {});
       transport.destroy();
@@ -108,6 +112,17 @@ export class IscsiNode {
     const connection = new Connection(this, transport, local, peer, portalGroup);
     this.#connections.add(connection);
     return connection;
+  }
+
+  /** Connections from the address of `peer` that have not logged in. */
+  #halfOpen(peer: string): number {
+    const address = addressOf(peer);
+    if (address === undefined) return 0;
+    let count = 0;
+    for (const connection of this.#connections) {
+      if (connection.session === undefined && addressOf(connection.peer) === address) count++;
+    }
+    return count;
   }
 
   /**
@@ -126,13 +141,14 @@ export class IscsiNode {
       ...(login.user === undefined ? {} : { user: login.user }),
       view: new LunView(),
     };
-    if (login.tsih !== 0) return this.#joined(login, nexus.id);
+    if (login.tsih !== 0) return this.#joined(login, nexus);
     if (device !== undefined) {
       for (let old = this.#byNexus.get(nexus.id); old !== undefined; old = this.#byNexus.get(nexus.id)) {
         await this.#replace(old);
       }
     }
     if (this.#stopped) throw new LoginFailure(LoginStatus.SERVICE_UNAVAILABLE, 'stopping');
+    this.#checkSessions(login.initiatorName);
     // By the rules of this moment: they may have changed since the login began.
     if (device !== undefined) nexus.view.map = admitted(login).luns;
     const session = new Session(this.#newTsih(), login.parameters, nexus, device, firstCmdSN, this.#budget);
@@ -153,12 +169,23 @@ export class IscsiNode {
     }
   }
 
+  #checkSessions(initiatorName: string): void {
+    let count = 0;
+    for (const { nexus } of this.#sessions.values()) if (nexus.initiatorName === initiatorName) count++;
+    if (count < this.limits.sessionsPerInitiator) return;
+    throw new LoginFailure(LoginStatus.OUT_OF_RESOURCES, 'too many sessions of this initiator');
+  }
+
   /** The session that the login names, when it may have the connection (RFC 7143 6.3.1). */
-  async #joined(login: Login, nexusId: string): Promise<Session> {
+  async #joined(login: Login, nexus: Nexus): Promise<Session> {
     const session = this.#sessions.get(login.tsih);
-    // Another name, ISID, target or portal group has no session with this TSIH.
-    if (session === undefined || session.closing || session.nexus.id !== nexusId) {
+    // Another name, ISID or target has no session with this TSIH.
+    if (session === undefined || session.closing || !sameButPort(session, nexus, login)) {
       throw new LoginFailure(LoginStatus.SESSION_DOES_NOT_EXIST, 'no such session');
+    }
+    if (session.nexus.relativePort !== nexus.relativePort) {
+      // RFC 7143 4.4.1: a session spans the portals of one group.
+      throw new LoginFailure(LoginStatus.CANNOT_INCLUDE_IN_SESSION, 'the session is in another portal group');
     }
     if (session.nexus.user !== login.user) {
       throw new LoginFailure(LoginStatus.AUTHORIZATION_FAILURE, 'another user than the session’s');
@@ -247,15 +274,16 @@ export class IscsiNode {
   /** Half-open connections and writes whose data does not come. */
   #look(): void {
     const now = performance.now();
+    const { silenceMs, stuckMs } = this.limits;
     for (const connection of [...this.#connections]) {
       const { session } = connection;
       if (session === undefined) continue;
       const stalled = this.#stalled(connection, now);
       const silentMs = now - connection.nowMs;
       if (stalled) connection.drop('data of a write did not come');
-      else if (connection.outbox.stuckMs(now) > STUCK_MS) connection.drop('the peer takes nothing');
-      else if (silentMs > 2 * SILENCE_MS) connection.drop('the peer fell silent');
-      else if (connection.pingTag === NO_TAG && (silentMs > SILENCE_MS || unacknowledged(connection, now)))
+      else if (connection.outbox.stuckMs(now) > stuckMs) connection.drop('the peer takes nothing');
+      else if (silentMs > 2 * silenceMs) connection.drop('the peer fell silent');
+      else if (connection.pingTag === NO_TAG && (silentMs > silenceMs || unacknowledged(connection, now)))
         ping(connection);
     }
   }
@@ -266,7 +294,7 @@ export class IscsiNode {
       if (task.connection !== connection) continue;
       const stillMs = now - task.movedAtMs;
       if (connection.kept === undefined) {
-        if (stillMs > DATA_OUT_TIMEOUT_MS) return true;
+        if (stillMs > this.limits.dataOutTimeoutMs) return true;
       } else if (stillMs > SEQUENCE_TIMEOUT_MS) recoverSequences(task);
     }
     return false;
@@ -280,6 +308,13 @@ export class IscsiNode {
     await Promise.all([...this.#sessions.values()].map(session => this.closeSession(session)));
   }
 }
+
+/** Whether a login comes from the initiator port of a session and goes to its target, by whichever portal group. */
+const sameButPort = ({ nexus, device }: Session, { initiatorName, isid }: Nexus, login: Login): boolean =>
+  nexus.initiatorName === initiatorName && nexus.isid === isid && device === login.target?.device;
+
+/** A peer without its port; undefined for one that came by no socket. */
+const addressOf = (peer: string): string | undefined => /^(.*):[0-9]+$/.exec(peer)?.[1];
 
 /** What was sent last is not acknowledged: a NOP-In asks for it, and shows what StatSN there is (RFC 7143 11.19). */
 const unacknowledged = ({ kept }: Connection, now: number): boolean =>

@@ -1,8 +1,8 @@
 import type { Connection } from './connection.ts';
 import { sendTargets } from './discovery.ts';
 import { ProtocolViolation } from './errors.ts';
-import { MOST_TEXT_BYTES, RECEIVE_SEGMENT_BYTES } from './limits.ts';
-import { KEYS, defaults, negotiate } from './login/keys.ts';
+import { RECEIVE_SEGMENT_BYTES } from './limits.ts';
+import { KEYS, TOLD_KEYS, defaults, isSecurityKey, negotiate } from './login/keys.ts';
 import { type Pair, formatText, parseText } from './login/text.ts';
 import { NO_TAG, Opcode } from './pdu/header.ts';
 import { RejectReason } from './pdu/reject.ts';
@@ -36,7 +36,7 @@ export class TextExchange {
       return;
     }
     this.#requestBytes += data.length;
-    if (this.#requestBytes > MOST_TEXT_BYTES) {
+    if (this.#requestBytes > this.#connection.node.limits.textBytes) {
       this.#reset();
       throw new ProtocolViolation('text too long', RejectReason.PROTOCOL_ERROR);
     }
@@ -70,9 +70,19 @@ export class TextExchange {
   #answers(pairs: readonly Pair[]): Pair[] {
     const connection = this.#connection;
     const answers: Pair[] = [];
+    const seen = new Set<string>();
     for (const { key, value } of pairs) {
+      // RFC 7143 6.2: nothing is offered or told twice in a negotiation.
+      if (seen.has(key)) throw new ProtocolViolation(`${key} is there twice`, RejectReason.PROTOCOL_ERROR);
+      seen.add(key);
       if (key === 'SendTargets') {
         answers.push(...sendTargets(connection, value));
+        continue;
+      }
+      const told = TOLD_KEYS.get(key);
+      if (told !== undefined || isSecurityKey(key)) {
+        // An InitiatorAlias may be told again; the others have had their time, or are ours to tell.
+        if (told?.use !== 'ALL' || told.from !== 'initiator') answers.push({ key, value: 'Reject' });
         continue;
       }
       const row = KEYS.get(key);

@@ -191,6 +191,7 @@ void t.test('resolved options', t => {
       advertise: undefined,
       state: undefined,
       discoveryChap: undefined,
+      limits: {},
       targets: [
         {
           iqn: 'iqn.2026-01.io.sanlet:san',
@@ -302,6 +303,8 @@ void t.test('portal groups and redirection', t => {
       [[1, 2, 3], { to: { host: 'b.example', port: 1 }, permanent: true, groups: [1, 2, 3] }],
     ],
   );
+  const limits = resolveOptions({ disks, limits: { loginTimeoutMs: 5_000, connections: 16 } });
+  t.strictSame(limits.limits, { loginTimeoutMs: 5_000, connections: 16 });
   t.ok(resolveOptions({ redirect: { to: 'x' } }), 'a target that is elsewhere needs no disk');
   t.end();
 });
@@ -406,6 +409,23 @@ void t.test('every complaint of resolveOptions', t => {
     [{ ...d({}), redirect: { to: 'a:0' } }, 'redirect.to: needs the port that the target has there'],
     [{ ...d({}), redirect: { to: 'a b' } }, /^redirect\.to: "a b" is no portal/],
     [{ ...d({}), redirect: {} }, 'redirect.to: is missing'],
+    [
+      { ...d({}), limits: { conections: 1 } },
+      'limits.conections: there is no such key in limits (did you mean connections?)',
+    ],
+    [
+      { ...d({}), limits: { connections: 0 } },
+      'limits.connections: must be a whole number from 1 to 4096, not 0',
+    ],
+    [
+      { ...d({}), limits: { textBytes: 8191 } },
+      'limits.textBytes: must be a whole number from 8192 to 1048576, not 8191',
+    ],
+    [
+      { ...d({}), limits: { silenceMs: 1000.5 } },
+      'limits.silenceMs: must be a whole number from 100 to 3600000, not 1000.5',
+    ],
+    [{ ...d({}), limits: { loginTimeoutMs: '15s' } }, 'limits.loginTimeoutMs: must be a number, not "15s"'],
     [
       { ...d({}), portals: ['a', 'b,group=2'], groups: [1], redirect: { to: 'a', groups: [2] } },
       'redirect.groups[0]: there is no portal in group 2, only in 1',

@@ -7,8 +7,6 @@ import {
   CONNECTIONS_A_SESSION,
   FIRST_BURST_BYTES,
   LOGIN_SEGMENT_BYTES,
-  MOST_LOGIN_REQUESTS,
-  MOST_TEXT_BYTES,
   OUTSTANDING_R2T,
   RECEIVE_SEGMENT_BYTES,
   TIME_TO_RETAIN,
@@ -118,12 +116,12 @@ export class Login {
   }
 
   request(header: Buffer, text: Buffer): LoginReply {
-    if (++this.#requests > MOST_LOGIN_REQUESTS) {
+    if (++this.#requests > this.#node.limits.loginRequests) {
       throw initiatorError('too many login requests');
     }
     this.#checkHeader(header);
     this.#textBytes += text.length;
-    if (this.#textBytes > MOST_TEXT_BYTES) {
+    if (this.#textBytes > this.#node.limits.textBytes) {
       throw initiatorError('login text too long');
     }
     if (text.length > 0) this.#text.push(Buffer.from(text));
