@@ -40,14 +40,10 @@ void t.test('RFC 7143 11.19: silence is asked about and then ended, by silenceMs
   const san = await limited(t, { silenceMs: 600 });
   const deaf = await logIn(t, san);
   const lively = await logIn(t, san, { isid: '800000000002' });
-  let gone = false;
-  void deaf.ended.then(() => {
-    gone = true;
-  });
   const ping = await deaf.nextOf(Opcode.NOP_IN);
   t.equal(ping.num('initiatorTaskTag'), NONE);
   t.not(ping.num('targetTransferTag'), NONE, 'it wants an answer');
-  while (!gone) {
+  while (!deaf.gone) {
     await lively.command(0, '00');
     await new Promise(resolve => setTimeout(resolve, 50));
   }
