@@ -24,6 +24,11 @@ export interface BlockBackend {
   read(into: Buffer, offset: number): MaybePromise<void>;
   /** The caller may reuse `from` once this is answered. Marks the range mapped before it answers. */
   write(from: Buffer, offset: number): MaybePromise<void>;
+  /**
+   * As `write`, and the range holds all of it or none of it whenever the process or the machine ends. No other request for
+   * the range may run meanwhile. Absent: the backend cannot.
+   */
+  writeAtomic?(from: Buffer, offset: number): MaybePromise<void>;
   /** Everything answered so far is on stable storage when this is answered. */
   flush(): MaybePromise<void>;
   /** The range reads as zero and is no longer mapped. Length has no limit; the event loop is not held for long. */

@@ -56,6 +56,10 @@ export interface Command<U extends LogicalUnit> {
   aborting?(unit: U, task: Task): void;
 }
 
+/** Operation code of CDBs that say their length (SPC-4 4.2.3): ADDITIONAL CDB LENGTH is in byte 7 and counts from byte 8 on. */
+export const VARIABLE_LENGTH = 0x7f;
+export const ADDITIONAL_CDB_LENGTH = { offset: 7, from: 8 } as const;
+
 /** Typed identity: lets a row be written as a literal with its unit's type checked. */
 export const command = <U extends LogicalUnit>(row: Command<U>): Command<U> => row;
 
@@ -83,7 +87,7 @@ export class CommandTable {
     const actions = this.#actions[opcode];
     if (actions === undefined) return undefined;
     // SPC-4 4.2.5.3: a variable-length CDB has its service action in bytes 8-9.
-    const action = opcode === 0x7f ? cdb.readUInt16BE(8) : cdb[1]! & 0x1f;
+    const action = opcode === VARIABLE_LENGTH ? cdb.readUInt16BE(8) : cdb[1]! & 0x1f;
     return actions.get(action) ?? 'service-action';
   }
 

@@ -3,7 +3,7 @@ import { layout, reservedBit } from '../bytes/layout.ts';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { type Log, silent } from '../log.ts';
 import type { UnitState } from '../state/unit-state.ts';
-import { type Command, command, CommandTable } from './command.ts';
+import { ADDITIONAL_CDB_LENGTH, type Command, command, CommandTable, VARIABLE_LENGTH } from './command.ts';
 import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
 import { senseOf } from './medium-sense.ts';
@@ -57,6 +57,16 @@ const turnAlone = command<LogicalUnit>({
   ordering: 'exclusive',
   run: () => undefined,
 });
+
+/** SERVICE ACTION is in byte 1, or in bytes 8 and 9. */
+const invalidServiceAction = (cdb: Buffer): CheckCondition =>
+  cdb[0] === VARIABLE_LENGTH ? invalidFieldInCdb(8) : invalidFieldInCdb(1, 4);
+
+/** SPC-4 4.2.3: the CDB is as long as the command's, says so, and is all there. */
+function requireWhole(row: Command<never>, cdb: Buffer): void {
+  const { offset, from } = ADDITIONAL_CDB_LENGTH;
+  if (cdb[offset] !== row.cdb.length - from || cdb.length < row.cdb.length) throw invalidFieldInCdb(offset);
+}
 
 /**
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
@@ -115,6 +125,11 @@ export abstract class LogicalUnit {
 
   /** Throws NOT READY when there is no medium to work on. */
   abstract requireMedium(): void;
+  /** Throws NOT READY when the command cannot be taken now. */
+  protected requireReady(row: Command<never>): void {
+    if (row.medium === true) this.requireMedium();
+  }
+
   abstract readonly writeProtected: boolean;
   /** Bytes that one step of sense INFORMATION stands for in medium errors; 0 for none. */
   abstract readonly grain: number;
@@ -158,14 +173,15 @@ export abstract class LogicalUnit {
     }
     if (task.attribute === Attribute.ACA) throw invalidMessage();
     if (row === undefined) throw invalidOpcode();
-    if (known === undefined) throw invalidFieldInCdb(1, 4);
+    if (known === undefined) throw invalidServiceAction(task.cdb);
     if (this.reservations.any && this.reservations.conflicts(known, task)) {
       this.conflict(task);
       return;
     }
+    if (known.opcode === VARIABLE_LENGTH) requireWhole(known, task.cdb);
     this.#requireReservedZero(known, task.cdb);
     if (this.portGroups.restricted) this.portGroups.require(known, task.nexus.relativePort);
-    if (known.medium === true) this.requireMedium();
+    this.requireReady(known);
     if (known.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
     task.command = known;
     const turn = this.#set.enter(task);
@@ -200,11 +216,29 @@ export abstract class LogicalUnit {
 
   /** The carrier has brought what the task wanted. */
   dataArrived(task: Task): void {
-    if (task.phase === 'waiting' && task.hasTurn && !task.aborted) this.#run(task);
+    if (task.phase === 'waiting' && task.hasTurn && !task.aborted) this.#begin(task);
   }
 
   #proceed(task: Task): void {
-    if (task.hasData && !task.aborted) this.#run(task);
+    if (task.hasData && !task.aborted) this.#begin(task);
+  }
+
+  /** What it waited for may have made the unit not ready. */
+  #begin(task: Task): void {
+    try {
+      this.requireReady(task.command!);
+    } catch (error) {
+      this.fail(task, error);
+      return;
+    }
+    this.#run(task);
+  }
+
+  /** A running task lets the others of its unit run, and ends later. */
+  protected giveUpTurn(task: Task): void {
+    this.#set.leave(task);
+    task.hasTurn = false;
+    this.resume();
   }
 
   #run(task: Task): void {

@@ -3,11 +3,13 @@ import { preventAllowMediumRemoval } from '../spc/prevent-allow.ts';
 import { compareAndWrite } from './compare-and-write.ts';
 import type { DiskUnit } from './disk-unit.ts';
 import { getLbaStatus } from './get-lba-status.ts';
-import { orwrite16 } from './orwrite.ts';
+import { formatUnit } from './format-unit.ts';
+import { orwrites } from './orwrite.ts';
 import { preFetches } from './pre-fetch.ts';
 import { readCapacity10, readCapacity16 } from './read-capacity.ts';
 import { readDefectData10, readDefectData12 } from './read-defect-data.ts';
 import { reads } from './read.ts';
+import { sanitizes } from './sanitize.ts';
 import { startStopUnit } from './start-stop-unit.ts';
 import { synchronizeCaches } from './synchronize-cache.ts';
 import { unmap } from './unmap.ts';
@@ -29,7 +31,9 @@ export const blockCommands: readonly Command<DiskUnit>[] = [
   unmap,
   getLbaStatus,
   compareAndWrite,
-  orwrite16,
+  ...orwrites,
+  formatUnit,
+  ...sanitizes,
   startStopUnit,
   preventAllowMediumRemoval,
   readDefectData10,

@@ -3,7 +3,8 @@ import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { invalidFieldInCdb, miscompare } from '../sense.ts';
 import type { DiskUnit } from './disk-unit.ts';
-import { FUA_NV, requireRange, wrongDataLength } from './transfer.ts';
+import { FUA_NV, writingAlone } from './forms.ts';
+import { requireRange, wrongDataLength } from './transfer.ts';
 import { written } from './write.ts';
 
 const cdb = layout(16, {
@@ -23,15 +24,11 @@ function firstDifference(a: Buffer, b: Buffer): number {
 
 /** SBC-3 5.2. Nothing else runs in the unit between the comparison and the write. */
 export const compareAndWrite = command<DiskUnit>({
+  ...writingAlone,
   name: 'COMPARE AND WRITE',
   opcode: 0x89,
   cdb,
-  access: 'write',
-  ordering: 'exclusive',
-  medium: true,
-  writes: true,
   tolerated: FUA_NV,
-  timeoutSeconds: 60,
   dataOut(unit, task) {
     const blocks = cdb.blocks.get(task.cdb);
     requireRange(unit, cdb.lba.get(task.cdb), blocks);

@@ -2,6 +2,7 @@ import type { BlockBackend } from '../../backends/block-backend.ts';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import type { Log } from '../../log.ts';
 import type { UnitState } from '../../state/unit-state.ts';
+import type { Command } from '../command.ts';
 import type { Identity } from '../identity.ts';
 import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import type { Nexus } from '../nexus.ts';
@@ -18,10 +19,17 @@ import type { SelfTestRun } from '../spc/self-test.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
 import { addPages } from '../spc/vpd.ts';
+import type { Task } from '../task.ts';
 import { Attention } from '../unit-attention.ts';
 import { blockCommands } from './block-commands.ts';
-import { MAX_TRANSFER_BYTES, MAX_WRITE_SAME_BYTES } from './limits.ts';
+import {
+  MAX_ATOMIC_BYTES,
+  MAX_TRANSFER_BYTES,
+  MAX_WRITE_SAME_BYTES,
+  OPERATION_BYTES_PER_SECOND,
+} from './limits.ts';
 import { diskLogPages } from './log-pages.ts';
+import { MediumOperation, type MediumWork, mediumWork } from './medium-operation.ts';
 import {
   cachingPage,
   diskHeader,
@@ -30,9 +38,11 @@ import {
   WCE,
 } from './mode-pages.ts';
 import { TEST_BYTES_PER_MINUTE, testDisk } from './self-test.ts';
+import { provisioningLog, provisioningPage, Thresholds } from './thresholds.ts';
 import { blockLimits } from './vpd-b0.ts';
 import { blockDeviceCharacteristics } from './vpd-b1.ts';
 import { logicalBlockProvisioning } from './vpd-b2.ts';
+import { writeAtomic16 } from './write-atomic.ts';
 
 export interface DiskOptions {
   readonly identity: Identity;
@@ -40,9 +50,12 @@ export interface DiskOptions {
   readonly log?: Log | undefined;
   readonly removable?: boolean | undefined;
   readonly state?: UnitState | undefined;
+  /** 4096 unless told, also where the logical blocks are of 512 bytes (512e). */
+  readonly physicalBlockSize?: number | undefined;
+  /** How fast FORMAT UNIT and SANITIZE write; limits.ts says why there is a limit. */
+  readonly operationBytesPerSecond?: number | undefined;
 }
 
-/** Physical blocks are of 4096 bytes, whatever the logical ones are. */
 const PHYSICAL_BLOCK_BYTES = 4096;
 
 /** A direct access block device (SBC-3): SPC and SBC over a block backend. */
@@ -57,6 +70,12 @@ export class DiskUnit extends LogicalUnit {
   readonly physicalExponent: number;
   readonly maxTransferBlocks: number;
   readonly maxWriteSameBlocks: number;
+  /** MAXIMUM ATOMIC TRANSFER LENGTH; 0 when the backend has no atomic writes. */
+  readonly maxAtomicBlocks: number;
+  readonly thresholds = new Thresholds(this);
+  /** FORMAT UNIT or SANITIZE at work on the medium, or failed. */
+  operation: MediumOperation | undefined;
+  readonly operationBytesPerSecond: number;
   readonly modePages: ModePages;
   readonly removal = new RemovalPrevention();
   /** WCE as it was when it was last looked at by a MODE SELECT. */
@@ -64,15 +83,18 @@ export class DiskUnit extends LogicalUnit {
   /** The medium is in the unit; only a removable one can be out. */
   loaded = true;
 
-  constructor({ identity, backend, log, removable = false, state }: DiskOptions) {
-    super(identity, log, state);
+  constructor(options: DiskOptions) {
+    const { identity, backend, log, removable = false, physicalBlockSize = PHYSICAL_BLOCK_BYTES } = options;
+    super(identity, log, options.state);
     this.backend = backend;
     this.removable = removable;
     this.blockSize = backend.blockSize;
     this.blocks = Math.floor(backend.bytes / backend.blockSize);
-    this.physicalExponent = Math.max(0, Math.log2(PHYSICAL_BLOCK_BYTES / backend.blockSize));
+    this.physicalExponent = Math.max(0, Math.log2(physicalBlockSize / backend.blockSize));
     this.maxTransferBlocks = MAX_TRANSFER_BYTES / backend.blockSize;
     this.maxWriteSameBlocks = MAX_WRITE_SAME_BYTES / backend.blockSize;
+    this.maxAtomicBlocks = backend.writeAtomic === undefined ? 0 : MAX_ATOMIC_BYTES / backend.blockSize;
+    this.operationBytesPerSecond = options.operationBytesPerSecond ?? OPERATION_BYTES_PER_SECOND;
     this.modePages = new ModePages(
       [
         readWriteErrorRecoveryPage,
@@ -82,14 +104,36 @@ export class DiskUnit extends LogicalUnit {
         controlPage({ swp: true }),
         controlExtensionPage,
         informationalExceptionsPage,
+        provisioningPage,
       ],
       diskHeader(this),
-      state,
+      options.state,
     );
     this.commands.add(...primaryCommands);
     this.commands.add(...blockCommands);
-    this.logs.add(...diskLogPages);
-    addPages(this, ...primaryPages, blockLimits(this), blockDeviceCharacteristics, logicalBlockProvisioning);
+    if (backend.writeAtomic !== undefined) this.commands.add(writeAtomic16);
+    this.logs.add(...diskLogPages, provisioningLog);
+    addPages(
+      this,
+      ...primaryPages,
+      blockLimits(this),
+      blockDeviceCharacteristics,
+      logicalBlockProvisioning(this),
+    );
+    const unfinished = this.state?.read(mediumWork);
+    if (unfinished !== undefined) this.#resume(unfinished);
+  }
+
+  /** A sanitize operation goes on; a format that was cut off, like one that failed, leaves nothing to be read (SBC-3 4.11, 4.31). */
+  #resume(work: MediumWork): void {
+    const failed = work.failed || work.kind === 'format';
+    this.operation = new MediumOperation(this, { ...work, failed });
+    if (!failed) this.operation.start();
+  }
+
+  /** What FORMAT UNIT or SANITIZE has to do is kept until it is done; undefined: there is nothing. */
+  async keepWork(work: MediumWork | undefined): Promise<void> {
+    await this.state?.save(mediumWork, work);
   }
 
   /** Size of the medium. */
@@ -119,6 +163,22 @@ export class DiskUnit extends LogicalUnit {
 
   requireMedium(): void {
     if (!this.loaded) throw mediumNotPresent();
+    if (this.operation !== undefined) throw this.operation.refusal();
+  }
+
+  /** While FORMAT UNIT or SANITIZE is at work only what asks and changes nothing is answered (SBC-3 4.11.2, 4.31). */
+  protected override requireReady(row: Command<never>): void {
+    const { operation } = this;
+    if (row.medium !== true && (operation === undefined || row.ordering === 'free')) return;
+    if (this.loaded && operation?.mayBeMendedBy(row.name) === true) return;
+    this.requireMedium();
+  }
+
+  /** Begins FORMAT UNIT or SANITIZE; the task ends with it, with IMMED when it is known not to be lost. Others are refused from now on. */
+  begin(operation: MediumOperation, task: Task, immediate: boolean): void {
+    this.operation = operation;
+    operation.start(task, immediate);
+    this.giveUpTurn(task);
   }
 
   /**
@@ -128,6 +188,10 @@ export class DiskUnit extends LogicalUnit {
   async resize(bytes?: number): Promise<boolean> {
     const { backend } = this;
     if (backend.resize === undefined) throw new Error(`the size of ${this.identity.name} cannot change`);
+    if (this.operation !== undefined)
+      throw new Error(
+        `${this.identity.name} is being formatted or sanitized, and keeps its size until that has ended`,
+      );
     const changed = await this.alone(async () => {
       await backend.resize!(bytes);
       const blocks = Math.floor(backend.bytes / this.blockSize);
@@ -167,6 +231,7 @@ export class DiskUnit extends LogicalUnit {
   /** What nobody asked to be flushed stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
     this.selfTests.stop();
+    await this.operation?.stop();
     await this.state?.close();
     await this.backend.close();
   }

@@ -1,6 +1,7 @@
 import { command } from '../command.ts';
 import { goodWithin } from '../spc/allocation.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import { reading } from './forms.ts';
 import {
   LBA_STATUS_HEADER_BYTES as HEADER,
   Provisioning,
@@ -15,14 +16,11 @@ const MOST_BLOCKS = 0xffff_ffff;
 
 /** SBC-3 5.4: neighbouring descriptors differ in their status; as many as there is room for, one at least. */
 export const getLbaStatus = command<DiskUnit>({
+  ...reading,
   name: 'GET LBA STATUS',
   opcode: 0x9e,
   serviceAction: 0x12,
   cdb,
-  access: 'read',
-  ordering: 'parallel',
-  medium: true,
-  timeoutSeconds: 60,
   async run(unit, task) {
     const first = cdb.lba.get(task.cdb);
     requireRange(unit, first, 1);

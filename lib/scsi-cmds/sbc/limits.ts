@@ -13,3 +13,9 @@ export const MAX_UNMAP_BLOCKS = 0xffff_ffff;
 export const MAX_UNMAP_DESCRIPTORS = 256;
 /** Verification, and copies inside one command, go in steps of this. */
 export const STEP_BYTES = MiB;
+/** WRITE ATOMIC: what the journal beside a disk file holds (backends/atomic-journal.ts). */
+export const MAX_ATOMIC_BYTES = MiB;
+/**
+ * FORMAT UNIT and SANITIZE write at the pace of one disk, not of the machine: the other units of the process go on meanwhile.
+ */
+export const OPERATION_BYTES_PER_SECOND = 128 * MiB;

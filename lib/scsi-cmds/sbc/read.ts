@@ -4,13 +4,14 @@ import { type Command, command } from '../command.ts';
 import { LUN_BITS } from '../spc/allocation.ts';
 import type { Task } from '../task.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import { type Form, FUA_NV, long, reading } from './forms.ts';
 import {
-  FUA_NV,
   type TransferCdb,
   requireTransfer,
   transfer10,
   transfer12,
   transfer16,
+  transfer32,
   transfer6,
 } from './transfer.ts';
 
@@ -28,20 +29,15 @@ function read(unit: DiskUnit, task: Task, lba: number, blocks: number, lengthAt:
   return task.good(into, total);
 }
 
-const row = (name: string, opcode: number, cdb: TransferCdb, tolerated: Uint8Array): Command<DiskUnit> => {
-  const lba: Field<number> = cdb.lba;
-  const blocks: Field<number> = cdb.blocks;
+const row = (form: Form<TransferCdb>): Command<DiskUnit> => {
+  const lba: Field<number> = form.cdb.lba;
+  const blocks: Field<number> = form.cdb.blocks;
   const lengthAt = blocks.offset;
-  const six = cdb.length === 6;
+  const six = form.cdb.length === 6;
   return command<DiskUnit>({
-    name,
-    opcode,
-    cdb,
-    access: 'read',
-    ordering: 'parallel',
-    medium: true,
-    tolerated,
-    timeoutSeconds: 60,
+    ...reading,
+    ...form,
+    counts: 'read',
     run(unit, task) {
       const count = blocks.get(task.cdb);
       // SBC-2: in READ(6) 0 stands for 256 blocks.
@@ -50,10 +46,11 @@ const row = (name: string, opcode: number, cdb: TransferCdb, tolerated: Uint8Arr
   });
 };
 
-/** SBC-3 5.11 to 5.13; the 6-byte one is of SBC-2. FUA asks for nothing: a read never answers anything older than what was written. */
+/** SBC-3 5.11 to 5.14; the 6-byte one is of SBC-2. FUA asks for nothing: a read never answers anything older than what was written. */
 export const reads = [
-  row('READ(6)', 0x08, transfer6, LUN_BITS),
-  row('READ(10)', 0x28, transfer10, FUA_NV),
-  row('READ(12)', 0xa8, transfer12, FUA_NV),
-  row('READ(16)', 0x88, transfer16, FUA_NV),
+  row({ name: 'READ(6)', opcode: 0x08, cdb: transfer6, tolerated: LUN_BITS }),
+  row({ name: 'READ(10)', opcode: 0x28, cdb: transfer10, tolerated: FUA_NV }),
+  row({ name: 'READ(12)', opcode: 0xa8, cdb: transfer12, tolerated: FUA_NV }),
+  row({ name: 'READ(16)', opcode: 0x88, cdb: transfer16, tolerated: FUA_NV }),
+  row({ name: 'READ(32)', ...long(0x0009), cdb: transfer32 }),
 ];

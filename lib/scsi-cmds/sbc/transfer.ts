@@ -24,19 +24,28 @@ const opcode = u8(0);
 export const at10 = { opcode, lba: u32(2), group: bits(6, 0, 5), blocks: u16(7) } as const;
 export const at12 = { opcode, lba: u32(2), blocks: u32(6), group: bits(10, 0, 5) } as const;
 export const at16 = { opcode, lba: u64(2), blocks: u32(10), group: bits(14, 0, 5) } as const;
+/** And in one of 32 bytes, which has the flags of byte 1 in byte 10. */
+export const at32 = {
+  opcode,
+  group: bits(6, 0, 5),
+  additionalLength: u8(7),
+  serviceAction: u16(8),
+  lba: u64(12),
+  blocks: u32(28),
+} as const;
 
 const cacheBits = { dpo: bit(1, 4), fua: bit(1, 3) } as const;
+export const cacheBits32 = { dpo: bit(10, 4), fua: bit(10, 3) } as const;
 
 /** READ, WRITE and ORWRITE. RDPROTECT and WRPROTECT are not there as PROTECT is 0. */
 export const transfer6 = layout(6, { opcode, lba: lba6, blocks: u8(4) });
 export const transfer10 = layout(10, { ...at10, ...cacheBits });
 export const transfer12 = layout(12, { ...at12, ...cacheBits });
 export const transfer16 = layout(16, { ...at16, ...cacheBits });
+export const transfer32 = layout(32, { ...at32, ...cacheBits32 });
 
-export type TransferCdb = typeof transfer6 | typeof transfer10 | typeof transfer12 | typeof transfer16;
-
-/** FUA_NV, obsolete since SBC-3. */
-export const FUA_NV = Uint8Array.of(0, 0x02);
+export type TransferCdb =
+  typeof transfer6 | typeof transfer10 | typeof transfer12 | typeof transfer16 | typeof transfer32;
 
 /** A length of 0 is no error, also just behind the last block (SBC-3 5.11). */
 export function requireRange(unit: DiskUnit, lba: number, blocks: number): void {

@@ -3,6 +3,7 @@ import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import { writing } from './forms.ts';
 import { MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS } from './limits.ts';
 import { requireRange } from './transfer.ts';
 import { written } from './write.ts';
@@ -42,14 +43,10 @@ function ranges(unit: DiskUnit, list: Buffer): Range[] {
 
 /** SBC-3 5.28. */
 export const unmap = command<DiskUnit>({
+  ...writing,
   name: 'UNMAP',
   opcode: 0x42,
   cdb,
-  access: 'write',
-  ordering: 'parallel',
-  medium: true,
-  writes: true,
-  timeoutSeconds: 60,
   dataOut: (_unit, task) => cdb.parameterListLength.get(task.cdb),
   async run(unit, task) {
     if (task.wantedOut === 0) return task.good(); // SBC-3 5.28.1: not an error

@@ -4,15 +4,17 @@ import { type Command, command } from '../command.ts';
 import { CheckCondition, invalidFieldInCdb, SenseKey } from '../sense.ts';
 import type { Task } from '../task.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import { type Form, long, reading, writing } from './forms.ts';
 import { STEP_BYTES } from './limits.ts';
-import { at10, at12, at16, requireRange, requireTransfer, wholeBlocks } from './transfer.ts';
+import { at10, at12, at16, at32, requireRange, requireTransfer, wholeBlocks } from './transfer.ts';
 
 /** DPO is taken and means nothing here; VRPROTECT is not there as PROTECT is 0. */
 const flags = { dpo: bit(1, 4), byteCheck: bits(1, 1, 2) } as const;
 const cdb10 = layout(10, { ...at10, ...flags });
 const cdb12 = layout(12, { ...at12, ...flags });
 const cdb16 = layout(16, { ...at16, ...flags });
-type VerifyCdb = typeof cdb10 | typeof cdb12 | typeof cdb16;
+const cdb32 = layout(32, { ...at32, dpo: bit(10, 4), byteCheck: bits(10, 1, 2) });
+type VerifyCdb = typeof cdb10 | typeof cdb12 | typeof cdb16 | typeof cdb32;
 
 /** BYTCHK (SBC-3 5.29). */
 const MEDIUM_ONLY = 0;
@@ -60,15 +62,13 @@ async function compare(
   }
 }
 
-const verify = (name: string, opcode: number, cdb: VerifyCdb): Command<DiskUnit> =>
-  command<DiskUnit>({
-    name,
-    opcode,
-    cdb,
-    access: 'read',
-    ordering: 'parallel',
-    medium: true,
+const verify = (form: Form<VerifyCdb>): Command<DiskUnit> => {
+  const { cdb } = form;
+  return command<DiskUnit>({
+    ...reading,
     timeoutSeconds: 300,
+    ...form,
+    counts: 'verify',
     dataOut(unit, task) {
       const lba = cdb.lba.get(task.cdb);
       const blocks = cdb.blocks.get(task.cdb);
@@ -83,7 +83,7 @@ const verify = (name: string, opcode: number, cdb: VerifyCdb): Command<DiskUnit>
           requireRange(unit, lba, blocks);
           return blocks === 0 ? 0 : unit.blockSize;
         default:
-          throw invalidFieldInCdb(1, 2);
+          throw invalidFieldInCdb(cdb.byteCheck.offset, 2);
       }
     },
     async run(unit, task) {
@@ -99,26 +99,24 @@ const verify = (name: string, opcode: number, cdb: VerifyCdb): Command<DiskUnit>
       task.good();
     },
   });
+};
 
-/** SBC-3 5.29 to 5.31. */
+/** SBC-3 5.29 to 5.32. */
 export const verifies = [
-  verify('VERIFY(10)', 0x2f, cdb10),
-  verify('VERIFY(12)', 0xaf, cdb12),
-  verify('VERIFY(16)', 0x8f, cdb16),
+  verify({ name: 'VERIFY(10)', opcode: 0x2f, cdb: cdb10 }),
+  verify({ name: 'VERIFY(12)', opcode: 0xaf, cdb: cdb12 }),
+  verify({ name: 'VERIFY(16)', opcode: 0x8f, cdb: cdb16 }),
+  verify({ name: 'VERIFY(32)', ...long(0x000a), cdb: cdb32 }),
 ];
 
-const writeAndVerify = (name: string, opcode: number, cdb: VerifyCdb): Command<DiskUnit> =>
-  command<DiskUnit>({
-    name,
-    opcode,
-    cdb,
-    access: 'write',
-    ordering: 'parallel',
-    medium: true,
-    writes: true,
-    timeoutSeconds: 60,
+const writeAndVerify = (form: Form<VerifyCdb>): Command<DiskUnit> => {
+  const { cdb } = form;
+  return command<DiskUnit>({
+    ...writing,
+    ...form,
+    counts: 'write',
     dataOut(unit, task) {
-      if (cdb.byteCheck.get(task.cdb) > COMPARE) throw invalidFieldInCdb(1, 2);
+      if (cdb.byteCheck.get(task.cdb) > COMPARE) throw invalidFieldInCdb(cdb.byteCheck.offset, 2);
       const blocks = cdb.blocks.get(task.cdb);
       requireTransfer(unit, cdb.lba.get(task.cdb), blocks, cdb.blocks.offset);
       return blocks * unit.blockSize;
@@ -129,6 +127,7 @@ const writeAndVerify = (name: string, opcode: number, cdb: VerifyCdb): Command<D
       const lba = cdb.lba.get(task.cdb);
       const { backend, blockSize } = unit;
       await backend.write(data, lba * blockSize);
+      unit.thresholds.look(task.nexus);
       // SBC-3 4.15: what is verified is on the medium, not in a cache.
       await backend.flush();
       const blocks = data.length / blockSize;
@@ -137,10 +136,12 @@ const writeAndVerify = (name: string, opcode: number, cdb: VerifyCdb): Command<D
       return task.good();
     },
   });
+};
 
-/** SBC-3 5.37 to 5.39. */
+/** SBC-3 5.37 to 5.40. */
 export const writesAndVerifies = [
-  writeAndVerify('WRITE AND VERIFY(10)', 0x2e, cdb10),
-  writeAndVerify('WRITE AND VERIFY(12)', 0xae, cdb12),
-  writeAndVerify('WRITE AND VERIFY(16)', 0x8e, cdb16),
+  writeAndVerify({ name: 'WRITE AND VERIFY(10)', opcode: 0x2e, cdb: cdb10 }),
+  writeAndVerify({ name: 'WRITE AND VERIFY(12)', opcode: 0xae, cdb: cdb12 }),
+  writeAndVerify({ name: 'WRITE AND VERIFY(16)', opcode: 0x8e, cdb: cdb16 }),
+  writeAndVerify({ name: 'WRITE AND VERIFY(32)', ...long(0x000c), cdb: cdb32 }),
 ];

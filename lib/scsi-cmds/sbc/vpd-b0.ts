@@ -9,7 +9,7 @@ import {
   OPTIMAL_TRANSFER_BYTES,
 } from './limits.ts';
 
-/** Block limits (SBC-3 6.6), counted from the page's byte 4. */
+/** Block limits (SBC-4 6.6.4), counted from the page's byte 4. */
 const page = layout(60, {
   writeSameNonZero: bit(0, 0),
   maxCompareAndWrite: u8(1),
@@ -22,6 +22,11 @@ const page = layout(60, {
   optimalUnmapGranularity: u32(24),
   unmapAlignment: u32(28),
   maxWriteSame: u64(32),
+  maxAtomic: u32(40),
+  atomicAlignment: u32(44),
+  atomicGranularity: u32(48),
+  maxAtomicWithBoundary: u32(52),
+  maxAtomicBoundary: u32(56),
 });
 
 /** UGAVALID over the alignment, which is 0. */
@@ -42,6 +47,13 @@ export const blockLimits = (unit: DiskUnit): VpdPage => ({
     page.optimalUnmapGranularity.set(out, physical);
     page.unmapAlignment.set(out, ALIGNED);
     page.maxWriteSame.set(out, unit.maxWriteSameBlocks);
+    if (unit.maxAtomicBlocks > 0) {
+      page.maxAtomic.set(out, unit.maxAtomicBlocks);
+      page.atomicAlignment.set(out, physical);
+      page.atomicGranularity.set(out, physical);
+      page.maxAtomicWithBoundary.set(out, unit.maxAtomicBlocks);
+      page.maxAtomicBoundary.set(out, unit.maxAtomicBlocks);
+    }
     return out;
   },
 });

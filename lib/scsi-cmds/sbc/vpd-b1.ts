@@ -1,9 +1,16 @@
-import { bit, u16 } from '../../bytes/fields.ts';
+import { bit, bits, u16 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import type { VpdPage } from '../spc/vpd.ts';
 
 /** Block device characteristics (SBC-3 6.6), counted from the page's byte 4. */
-const page = layout(60, { mediumRotationRate: u16(0), verifiesUnmapped: bit(4, 1) });
+const page = layout(60, {
+  mediumRotationRate: u16(0),
+  readAfterBlockErase: bits(3, 6, 2),
+  verifiesUnmapped: bit(4, 0),
+});
+
+/** WABEREQ: a read after a block erase succeeds. */
+const READS_SUCCEED = 1;
 
 const NON_ROTATING = 1;
 
@@ -12,6 +19,7 @@ export const blockDeviceCharacteristics: VpdPage = {
   body() {
     const out = Buffer.alloc(page.length);
     page.mediumRotationRate.set(out, NON_ROTATING);
+    page.readAfterBlockErase.set(out, READS_SUCCEED);
     page.verifiesUnmapped.set(out, true);
     return out;
   },

@@ -4,14 +4,16 @@ import { type Command, command } from '../command.ts';
 import { invalidFieldInCdb } from '../sense.ts';
 import type { Task } from '../task.ts';
 import type { DiskUnit } from './disk-unit.ts';
+import { type Form, long, writing } from './forms.ts';
 import { STEP_BYTES } from './limits.ts';
-import { at10, at16, requireRange, wrongDataLength } from './transfer.ts';
+import { at10, at16, at32, requireRange, wrongDataLength } from './transfer.ts';
 import { written } from './write.ts';
 
 /** ANCHOR is not there as ANC_SUP is 0, WRPROTECT as PROTECT is 0; PBDATA and LBDATA are obsolete. */
 const cdb10 = layout(10, { ...at10, unmap: bit(1, 3) });
 const cdb16 = layout(16, { ...at16, unmap: bit(1, 3), noData: bit(1, 0) });
-type WriteSameCdb = typeof cdb10 | typeof cdb16;
+const cdb32 = layout(32, { ...at32, unmap: bit(10, 3), noData: bit(10, 0) });
+type WriteSameCdb = typeof cdb10 | typeof cdb16 | typeof cdb32;
 
 const hasNoData = (cdb: WriteSameCdb, task: Task): boolean => 'noData' in cdb && cdb.noData.get(task.cdb);
 
@@ -24,16 +26,12 @@ async function fill(unit: DiskUnit, task: Task, at: number, bytes: number, block
   }
 }
 
-const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit> =>
-  command<DiskUnit>({
-    name,
-    opcode,
-    cdb,
-    access: 'write',
-    ordering: 'parallel',
-    medium: true,
-    writes: true,
+const row = (form: Form<WriteSameCdb>): Command<DiskUnit> => {
+  const { cdb } = form;
+  return command<DiskUnit>({
+    ...writing,
     timeoutSeconds: 120,
+    ...form,
     dataOut(unit, task) {
       const blocks = cdb.blocks.get(task.cdb);
       requireRange(unit, cdb.lba.get(task.cdb), blocks);
@@ -57,6 +55,11 @@ const row = (name: string, opcode: number, cdb: WriteSameCdb): Command<DiskUnit>
       return written(unit, task, false);
     },
   });
+};
 
-/** SBC-3 5.43, 5.44. */
-export const writeSames = [row('WRITE SAME(10)', 0x41, cdb10), row('WRITE SAME(16)', 0x93, cdb16)];
+/** SBC-3 5.43 to 5.45. */
+export const writeSames = [
+  row({ name: 'WRITE SAME(10)', opcode: 0x41, cdb: cdb10 }),
+  row({ name: 'WRITE SAME(16)', opcode: 0x93, cdb: cdb16 }),
+  row({ name: 'WRITE SAME(32)', ...long(0x000d), cdb: cdb32 }),
+];

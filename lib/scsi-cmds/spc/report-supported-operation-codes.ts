@@ -1,7 +1,7 @@
 import { bit, bits, u16, u32, u8 } from '../../bytes/fields.ts';
 import { Writer } from '../../bytes/cursor.ts';
 import { layout } from '../../bytes/layout.ts';
-import { type Command, command } from '../command.ts';
+import { type Command, command, VARIABLE_LENGTH } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
 import { invalidFieldInCdb } from '../sense.ts';
 import { goodWithin } from './allocation.ts';
@@ -51,7 +51,8 @@ const SUPPORTED = 0x03;
 function usageData(row: Row): Uint8Array {
   const usage = row.cdb.usage.slice();
   usage[0] = row.opcode;
-  if (row.serviceAction !== undefined) usage[1] = (usage[1]! & 0xe0) | row.serviceAction;
+  if (row.opcode === VARIABLE_LENGTH) usage.set([row.serviceAction! >> 8, row.serviceAction! & 0xff], 8);
+  else if (row.serviceAction !== undefined) usage[1] = (usage[1]! & 0xe0) | row.serviceAction;
   return usage;
 }
 

@@ -1,0 +1,222 @@
+import t from 'tap';
+import { Status } from '../../lib/scsi-cmds/status.ts';
+import { type Answer, Commander, nexus } from '../harness/commands.ts';
+import { cdb, hex, information, MiB, pattern, pointer, read, rig, write } from '../harness/disk.ts';
+
+void t.test('SBC-3 5.28: UNMAP', async t => {
+  const { a, medium } = await rig();
+  const list = (...ranges: [number, number][]): Buffer => {
+    const out = Buffer.alloc(8 + 16 * ranges.length);
+    out.writeUInt16BE(out.length - 2, 0);
+    out.writeUInt16BE(16 * ranges.length, 2);
+    ranges.forEach(([lba, blocks], i) => {
+      out.writeBigUInt64BE(BigInt(lba), 8 + 16 * i);
+      out.writeUInt32BE(blocks, 16 + 16 * i);
+    });
+    return out;
+  };
+  const unmap = (out: Buffer, length = out.length): Promise<Answer> => {
+    const c = Buffer.alloc(10);
+    c[0] = 0x42;
+    c.writeUInt16BE(length, 7);
+    return a.send(0, c, { out });
+  };
+  const data = pattern(32);
+  await write(a, 0, data);
+  t.equal((await unmap(list([3, 5], [20, 1]))).status, Status.GOOD);
+  const left = Buffer.from(data);
+  left.fill(0, 3 * 512, 8 * 512).fill(0, 20 * 512, 21 * 512);
+  t.ok((await read(a, 0, 32)).data.equals(left), 'LBPRZ: unmapped blocks read as zero');
+  t.strictSame(medium.unmaps, [
+    [3 * 512, 5 * 512],
+    [20 * 512, 512],
+  ]);
+  medium.unmaps = [];
+  t.equal((await unmap(list([0, 1], [8192, 1]))).said, '5/2100');
+  t.strictSame(medium.unmaps, [], 'nothing is unmapped when one descriptor is wrong');
+  t.equal((await unmap(list([8192, 0]))).status, Status.GOOD, 'no blocks at the end');
+  t.equal((await unmap(list())).status, Status.GOOD, 'no descriptors');
+  t.equal((await unmap(Buffer.alloc(0))).status, Status.GOOD, 'no list');
+  t.equal((await unmap(Buffer.alloc(7))).said, '5/1a00', 'less than a header');
+  t.equal((await unmap(list([0, 1]).subarray(0, 20))).said, '5/1a00', 'fewer descriptors than it says');
+  t.equal((await unmap(list([0, 1]), 24 + 16)).status, Status.GOOD, 'a longer list is no error');
+  const full = Array.from({ length: 256 }, (_, i): [number, number] => [i, 1]);
+  t.equal((await unmap(list(...full))).status, Status.GOOD);
+  const over = await unmap(list(...full, [256, 1]));
+  t.equal(over.said, '5/2600', 'more than MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT');
+  t.equal(pointer(over), 'list 2');
+  t.equal(pointer(await a.send(0, '42 01 00 00 00 00 00 00 18', { out: list([0, 1]) })), 'cdb 1.0', 'ANCHOR');
+});
+
+void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
+  const { a, medium } = await rig();
+  const block = pattern(1, 3);
+  const zeros = Buffer.alloc(512);
+  for (const opcode of [0x41, 0x93]) {
+    t.equal((await a.send(0, cdb(opcode, 10, 20), { out: block })).status, Status.GOOD);
+    const found = (await read(a, 9, 22)).data;
+    t.ok(found.subarray(0, 512).equals(zeros) && found.subarray(21 * 512).equals(zeros), 'no more than that');
+    for (let i = 1; i <= 20; i++) t.ok(found.subarray(i * 512, (i + 1) * 512).equals(block));
+    medium.unmaps = [];
+    t.equal((await a.send(0, cdb(opcode, 10, 19, 0x08), { out: block })).status, Status.GOOD);
+    t.strictSame(medium.unmaps, [], 'UNMAP with other data than zeros writes');
+    t.equal((await a.send(0, cdb(opcode, 10, 20, 0x08), { out: zeros })).status, Status.GOOD);
+    t.strictSame(medium.unmaps, [[5120, 20 * 512]], 'UNMAP');
+    t.equal(medium.mappedBytes, 0);
+    t.equal((await a.send(0, cdb(opcode, 10, 1), { out: zeros })).status, Status.GOOD);
+    t.equal(medium.mappedBytes, 512, 'zeros without UNMAP are written');
+    await a.send(0, cdb(opcode, 10, 1, 0x08), { out: zeros });
+    for (const flags of [0x10, 0x18]) {
+      t.equal(pointer(await a.send(0, cdb(opcode, 0, 1, flags), { out: zeros })), 'cdb 1.4', 'ANCHOR');
+    }
+    for (const bytes of [256, 1024, 0]) {
+      t.equal(
+        (await a.send(0, cdb(opcode, 0, 1), { out: Buffer.alloc(bytes) })).said,
+        '5/0e03',
+        `${bytes} bytes`,
+      );
+    }
+    t.equal((await a.send(0, cdb(opcode, 8191, 2), { out: block })).said, '5/2100');
+    t.equal(
+      pointer(await a.send(0, cdb(opcode, 8000, 0), { out: block })),
+      opcode === 0x41 ? 'cdb 7' : 'cdb 10',
+      'WSNZ: 0 blocks is not up to the end',
+    );
+    t.ok((await read(a, 8191, 1)).data.equals(zeros));
+  }
+  await write(a, 0, block);
+  t.equal((await a.send(0, cdb(0x93, 0, 1, 0x01))).status, Status.GOOD, 'NDOB');
+  t.ok((await read(a, 0, 1)).data.equals(zeros));
+  t.equal(
+    pointer(await a.send(0, cdb(0x41, 0, 1, 0x01), { out: zeros })),
+    'cdb 1.0',
+    'WRITE SAME(10) has no NDOB',
+  );
+
+  const big = await rig({ bytes: 256 * MiB });
+  const over = await big.a.send(0, cdb(0x93, 0, 32769), { out: zeros });
+  t.equal(over.said, '5/2400', 'MAXIMUM WRITE SAME LENGTH');
+  t.equal(pointer(over), 'cdb 10');
+  big.medium.late = true;
+  t.equal((await big.a.send(0, cdb(0x93, 5, 32768), { out: block })).status, Status.GOOD);
+  t.equal(Math.max(...big.medium.writes), MiB, 'in steps');
+  t.ok(
+    (await big.a.send(0, cdb(0x88, 32768, 5))).data.equals(
+      Buffer.concat([block, block, block, block, block]),
+    ),
+  );
+  t.ok((await big.a.send(0, cdb(0x88, 32773, 1))).data.equals(zeros));
+});
+
+void t.test('SBC-3 5.4: GET LBA STATUS', async t => {
+  const { a, unit } = await rig();
+  const status = async (lba: number, length = 0x1000): Promise<[number, number, number][]> => {
+    const c = cdb(0x9e, lba, length, 0x12);
+    const { data } = await a.send(0, c);
+    const found: [number, number, number][] = [];
+    for (let at = 8; at + 16 <= data.length; at += 16) {
+      found.push([Number(data.readBigUInt64BE(at)), data.readUInt32BE(at + 8), data[at + 12]!]);
+    }
+    if (data.readUInt32BE(0) !== 4 + 16 * found.length) throw new Error('PARAMETER DATA LENGTH');
+    return found;
+  };
+  t.strictSame(await status(0), [[0, 8192, 1]], 'deallocated');
+  await write(a, 10, pattern(5));
+  t.strictSame(await status(0), [
+    [0, 10, 1],
+    [10, 5, 0],
+    [15, 8177, 1],
+  ]);
+  t.strictSame(await status(12), [
+    [12, 3, 0],
+    [15, 8177, 1],
+  ]);
+  t.strictSame(await status(0, 24), [[0, 10, 1]], 'room for one');
+  t.strictSame(await status(0, 40), [
+    [0, 10, 1],
+    [10, 5, 0],
+  ]);
+  t.strictSame(await status(8191), [[8191, 1, 1]]);
+  t.equal((await a.send(0, cdb(0x9e, 8192, 24, 0x12))).said, '5/2100');
+  const extent = unit.backend.extent.bind(unit.backend);
+  unit.backend.extent = (offset, length) => extent(offset, Math.min(length, 512));
+  t.strictSame(
+    await status(12),
+    [
+      [12, 3, 0],
+      [15, 8177, 1],
+    ],
+    'a medium that tells it in pieces',
+  );
+  const huge = await rig({ bytes: 8 * 2 ** 40 });
+  const { data } = await huge.a.send(0, cdb(0x9e, 0, 0x1000, 0x12));
+  t.equal(data.readUInt32BE(16), 0xffff_ffff, 'no more than the count holds');
+  t.equal(data.length, 24);
+});
+
+void t.test('SBC-4 4.7.3.6: a write that finds no room', async t => {
+  const { a, medium } = await rig({ allocationLimitBytes: 8 * 512 });
+  t.equal((await write(a, 100, pattern(8))).status, Status.GOOD);
+  const full = await write(a, 106, pattern(4));
+  t.equal(full.said, '7/2707', 'SPACE ALLOCATION FAILED WRITE PROTECT');
+  t.equal(information(full), 108, 'the first block without room');
+  t.ok((await read(a, 100, 8)).data.equals(pattern(8)), 'and nothing of it is written');
+  t.equal((await write(a, 100, pattern(8, 2))).status, Status.GOOD, 'what is mapped may be written');
+  t.equal((await a.send(0, cdb(0x93, 200, 8), { out: pattern(1) })).said, '7/2707', 'WRITE SAME');
+  t.equal((await a.send(0, cdb(0x93, 100, 4, 0x09))).status, Status.GOOD, 'unmapping makes room');
+  t.equal((await write(a, 200, pattern(4))).status, Status.GOOD);
+  t.equal(medium.mappedBytes, 8 * 512);
+});
+
+void t.test('SBC-4 4.7.3.8: logical block provisioning thresholds', async t => {
+  const { a, device } = await rig({ bytes: 64 * MiB, allocationLimitBytes: 16 * MiB });
+  const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+  const log = async (): Promise<string> => hex((await a.send(0, '4d 00 4c 00 00 00 00 00 ff')).data);
+  t.equal((await a.send(0, '12 01 b2 00 ff 00')).data[4], 11, 'THRESHOLD EXPONENT: sets of 1 MiB');
+  t.equal(
+    await log(),
+    '8c000018000103080000001001000000000203080000000001000000',
+    'log page 0Ch: available, used, of the unit alone',
+  );
+  const sensed = (await a.send(0, '5a 08 1c 02 00 00 00 00 ff')).data.subarray(8);
+  t.equal(hex(sensed), '5c02001c' + '00'.repeat(12) + '00010000000000000102000000000000');
+  /** Enables both: 4 sets left, 14 used. */
+  const page = Buffer.from(sensed);
+  page[16]! |= 0x80;
+  page.writeUInt32BE(4, 20);
+  page[24]! |= 0x80;
+  page.writeUInt32BE(14, 28);
+  const select = async (situa: number): Promise<void> => {
+    page[0]! &= 0x7f;
+    page[4] = situa;
+    const list = Buffer.concat([Buffer.alloc(8), page]);
+    const cdb = Buffer.from('55100000000000000000', 'hex');
+    cdb[8] = list.length;
+    t.equal((await a.send(0, cdb, { out: list })).status, Status.GOOD);
+    await b.clear();
+  };
+  await select(0);
+  const fill = (mib: number): Promise<Answer> =>
+    a.send(0, cdb(0x2a, mib * 2048, 2048), { out: Buffer.alloc(MiB, 1) });
+  for (let mib = 0; mib < 11; mib++) t.equal((await fill(mib)).status, Status.GOOD);
+  t.equal((await a.send(0, '00')).status, Status.GOOD, 'five sets are left');
+  t.equal((await fill(11)).status, Status.GOOD, 'the command that crosses a threshold is done');
+  t.equal((await a.send(0, '00')).said, '6/3807', 'SITUA 0: everyone hears of it');
+  t.equal((await b.send(0, '00')).said, '6/3807');
+  await fill(12);
+  t.equal((await a.send(0, '00')).status, Status.GOOD, 'once');
+  await fill(13);
+  t.equal((await a.send(0, '00')).said, '6/3807', 'the other threshold');
+  await b.clear();
+  for (const mib of [9, 10, 11, 12, 13]) await a.send(0, cdb(0x93, mib * 2048, 2048, 0x09));
+  t.match(await log(), /^8c000018000103080000000701000000000203080000000901/);
+  await select(1);
+  for (const mib of [9, 10, 11]) await fill(mib);
+  t.equal((await a.send(0, '00')).said, '6/3807', 'armed again, SITUA 1: the one whose command it was');
+  t.equal((await b.send(0, '00')).status, Status.GOOD);
+  page[17] = 2;
+  const wrong = await a.send(0, '55 10 00 00 00 00 00 00 28', {
+    out: Buffer.concat([Buffer.alloc(8), page]),
+  });
+  t.equal(wrong.said, '5/2600', 'which resource a threshold is of stays as it is');
+});
