@@ -43,61 +43,76 @@ const LONGLIST = 0x20;
 const filled = (found: Buffer, block: Uint8Array): boolean =>
   found.equals(Buffer.alloc(found.length).fill(block));
 
-void t.test('SBC-3 5.24: SANITIZE', async t => {
-  const { a, medium, device } = await rig({ bytes: 4 * MiB + 512 });
-  const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
-  await write(a, 0, pattern(1000));
-  t.equal((await sanitize(a, BLOCK_ERASE)).status, Status.GOOD);
-  t.equal(medium.mappedBytes, 0, 'BLOCK ERASE leaves nothing mapped');
-  t.equal(medium.flushes, 1, 'and the medium knows it');
-  t.ok(filled((await read(a, 0, 1000)).data, Buffer.alloc(1)));
-  t.equal((await a.send(0, '12 01 b1 00 ff 00')).data[7]! >> 6, 1, 'WABEREQ: reads succeed');
+void t.test(
+  'SBC-3 5.24: SANITIZE (OVERWRITE), SANITIZE (BLOCK ERASE) and SANITIZE (EXIT FAILURE MODE)',
+  async t => {
+    const { a, medium, device } = await rig({ bytes: 4 * MiB + 512 });
+    const b = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+    await write(a, 0, pattern(1000));
+    t.equal((await sanitize(a, BLOCK_ERASE)).status, Status.GOOD);
+    t.equal(medium.mappedBytes, 0, 'BLOCK ERASE leaves nothing mapped');
+    t.equal(medium.flushes, 1, 'and the medium knows it');
+    t.ok(filled((await read(a, 0, 1000)).data, Buffer.alloc(1)));
+    t.equal((await a.send(0, '12 01 b1 00 ff 00')).data[7]! >> 6, 1, 'WABEREQ: reads succeed');
 
-  const block = pattern(1, 4);
-  for (const [bytes, passes, invert, why] of [
-    [512, 1, 0, 'a block'],
-    [6, 2, 0, 'a pattern that ends in the middle of itself'],
-    [4, 3, 0x80, 'INVERT: the last pass has the pattern as it is'],
-    [4, 2, 0x80, 'also when their number is even'],
-  ] as const) {
-    medium.writes = [];
-    const list = overwriting(block.subarray(0, bytes), passes);
-    list[0]! |= invert;
-    t.equal((await sanitize(a, OVERWRITE, list)).status, Status.GOOD);
-    const whole = Buffer.alloc(512).fill(block.subarray(0, bytes));
-    t.ok(filled((await a.send(0, cdb(0x28, 0, 8193))).data, whole), why);
+    const block = pattern(1, 4);
+    for (const [bytes, passes, invert, why] of [
+      [512, 1, 0, 'a block'],
+      [6, 2, 0, 'a pattern that ends in the middle of itself'],
+      [4, 3, 0x80, 'INVERT: the last pass has the pattern as it is'],
+      [4, 2, 0x80, 'also when their number is even'],
+    ] as const) {
+      medium.writes = [];
+      const list = overwriting(block.subarray(0, bytes), passes);
+      list[0]! |= invert;
+      t.equal((await sanitize(a, OVERWRITE, list)).status, Status.GOOD);
+      const whole = Buffer.alloc(512).fill(block.subarray(0, bytes));
+      t.ok(filled((await a.send(0, cdb(0x28, 0, 8193))).data, whole), why);
+      t.equal(
+        medium.writes.reduce((sum, length) => sum + length, 0),
+        passes * (4 * MiB + 512),
+        'every pass writes every block',
+      );
+    }
+
+    for (const length of [0, 1, 4, 512 + 5]) {
+      const answer = await sanitize(a, OVERWRITE, Buffer.alloc(600, 1), length);
+      t.equal(pointer(answer), 'cdb 7', `PARAMETER LIST LENGTH ${length}`);
+    }
+    t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 0))), 'list 0.4', 'OVERWRITE COUNT 0');
     t.equal(
-      medium.writes.reduce((sum, length) => sum + length, 0),
-      passes * (4 * MiB + 512),
-      'every pass writes every block',
+      pointer(await sanitize(a, OVERWRITE, overwriting(block, 1, 0))),
+      'list 2',
+      'a pattern of 0 bytes',
     );
-  }
+    t.equal(
+      pointer(await sanitize(a, OVERWRITE, overwriting(block, 1, 516))),
+      'list 2',
+      'longer than a block',
+    );
+    t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 0x21))), 'list 0.6', 'TEST');
+    for (const action of [BLOCK_ERASE, EXIT_FAILURE_MODE]) {
+      t.equal(pointer(await sanitize(a, action, Buffer.alloc(8))), 'cdb 7', 'a list where there is none');
+    }
+    t.equal((await sanitize(a, EXIT_FAILURE_MODE)).status, Status.GOOD, 'nothing has failed');
+    t.equal(pointer(await sanitize(a, 0x03)), 'cdb 1.4', 'CRYPTOGRAPHIC ERASE: there is no key');
+    t.equal(pointer(await sanitize(a, BLOCK_ERASE | 0x40)), 'cdb 1.6', 'ZNR: there are no zones');
 
-  for (const length of [0, 1, 4, 512 + 5]) {
-    const answer = await sanitize(a, OVERWRITE, Buffer.alloc(600, 1), length);
-    t.equal(pointer(answer), 'cdb 7', `PARAMETER LIST LENGTH ${length}`);
-  }
-  t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 0))), 'list 0.4', 'OVERWRITE COUNT 0');
-  t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 1, 0))), 'list 2', 'a pattern of 0 bytes');
-  t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 1, 516))), 'list 2', 'longer than a block');
-  t.equal(pointer(await sanitize(a, OVERWRITE, overwriting(block, 0x21))), 'list 0.6', 'TEST');
-  for (const action of [BLOCK_ERASE, EXIT_FAILURE_MODE]) {
-    t.equal(pointer(await sanitize(a, action, Buffer.alloc(8))), 'cdb 7', 'a list where there is none');
-  }
-  t.equal((await sanitize(a, EXIT_FAILURE_MODE)).status, Status.GOOD, 'nothing has failed');
-  t.equal(pointer(await sanitize(a, 0x03)), 'cdb 1.4', 'CRYPTOGRAPHIC ERASE: there is no key');
-  t.equal(pointer(await sanitize(a, BLOCK_ERASE | 0x40)), 'cdb 1.6', 'ZNR: there are no zones');
-
-  await b.send(0, '16');
-  t.equal((await sanitize(a, BLOCK_ERASE)).status, Status.RESERVATION_CONFLICT);
-  await b.send(0, '17');
-  medium.readOnly = true;
-  t.equal((await sanitize(a, BLOCK_ERASE)).said, '7/2700', 'write protected');
-  const small = await rig({ allocationLimitBytes: MiB });
-  await write(small.a, 0, block);
-  t.equal((await sanitize(small.a, OVERWRITE, overwriting(block))).said, '7/2707', 'no room for all blocks');
-  t.ok((await read(small.a, 0, 1)).data.equals(block), 'so that it does not begin');
-});
+    await b.send(0, '16');
+    t.equal((await sanitize(a, BLOCK_ERASE)).status, Status.RESERVATION_CONFLICT);
+    await b.send(0, '17');
+    medium.readOnly = true;
+    t.equal((await sanitize(a, BLOCK_ERASE)).said, '7/2700', 'write protected');
+    const small = await rig({ allocationLimitBytes: MiB });
+    await write(small.a, 0, block);
+    t.equal(
+      (await sanitize(small.a, OVERWRITE, overwriting(block))).said,
+      '7/2707',
+      'no room for all blocks',
+    );
+    t.ok((await read(small.a, 0, 1)).data.equals(block), 'so that it does not begin');
+  },
+);
 
 void t.test('SBC-3 4.11: while a sanitize operation is at work', async t => {
   const { a, unit, medium, device } = await rig({ bytes: 64 * MiB, operationBytesPerSecond: 200 * MiB });
