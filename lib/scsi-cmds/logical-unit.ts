@@ -1,9 +1,10 @@
 import { bytes } from '../bytes/fields.ts';
-import { layout, reservedBit } from '../bytes/layout.ts';
+import { layout } from '../bytes/layout.ts';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { type Log, silent } from '../log.ts';
 import type { UnitState } from '../state/unit-state.ts';
-import { ADDITIONAL_CDB_LENGTH, type Command, command, CommandTable, VARIABLE_LENGTH } from './command.ts';
+import { invalidServiceAction, requireForm } from './cdb-form.ts';
+import { type Command, command, CommandTable } from './command.ts';
 import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
 import { senseOf } from './medium-sense.ts';
@@ -13,7 +14,6 @@ import {
   encodeDescriptor,
   CheckCondition,
   encodeFixed,
-  invalidFieldInCdb,
   invalidMessage,
   invalidOpcode,
   type SenseFacts,
@@ -57,16 +57,6 @@ const turnAlone = command<LogicalUnit>({
   ordering: 'exclusive',
   run: () => undefined,
 });
-
-/** SERVICE ACTION is in byte 1, or in bytes 8 and 9. */
-const invalidServiceAction = (cdb: Buffer): CheckCondition =>
-  cdb[0] === VARIABLE_LENGTH ? invalidFieldInCdb(8) : invalidFieldInCdb(1, 4);
-
-/** SPC-4 4.2.3: the CDB is as long as the command's, says so, and is all there. */
-function requireWhole(row: Command<never>, cdb: Buffer): void {
-  const { offset, from } = ADDITIONAL_CDB_LENGTH;
-  if (cdb[offset] !== row.cdb.length - from || cdb.length < row.cdb.length) throw invalidFieldInCdb(offset);
-}
 
 /**
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
@@ -178,8 +168,7 @@ export abstract class LogicalUnit {
       this.conflict(task);
       return;
     }
-    if (known.opcode === VARIABLE_LENGTH) requireWhole(known, task.cdb);
-    this.#requireReservedZero(known, task.cdb);
+    requireForm(known, task.cdb);
     if (this.portGroups.restricted) this.portGroups.require(known, task.nexus.relativePort);
     this.requireReady(known);
     if (known.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
@@ -196,22 +185,6 @@ export abstract class LogicalUnit {
       }
     }
     if (turn) this.#run(task);
-  }
-
-  #requireReservedZero(row: Command<never>, cdb: Buffer): void {
-    const { usage } = row.cdb;
-    for (let i = 1; i < usage.length; i++) {
-      if ((cdb[i]! & ~usage[i]!) !== 0) {
-        const found = reservedBit(usage, cdb, 1)!;
-        const tolerated = row.tolerated;
-        if (tolerated === undefined) throw invalidFieldInCdb(found.byte, found.bit);
-        for (let j = i; j < usage.length; j++) {
-          const bad = cdb[j]! & ~usage[j]! & ~(tolerated[j] ?? 0);
-          if (bad !== 0) throw invalidFieldInCdb(j, 31 - Math.clz32(bad));
-        }
-        return;
-      }
-    }
   }
 
   /** The carrier has brought what the task wanted. */
