@@ -19,6 +19,9 @@ const JOBS = [
   'portals',
   'restart',
   'reservations',
+  'units',
+  'access',
+  'ports',
 ];
 /** Some of them only: SANLET_GUEST_JOBS='tape tar'. */
 const jobs = process.env['SANLET_GUEST_JOBS']?.split(/\s+/) ?? JOBS;

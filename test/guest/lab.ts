@@ -2,6 +2,7 @@
 import { freePort } from '../../bench/program.ts';
 import { HOST_IN_GUEST, type Order } from './guest.ts';
 import { Relay } from './relay.ts';
+import { openShown } from './shown.ts';
 import { startTarget, type Target } from './target.ts';
 
 const NAME = 'iqn.2026-01.io.sanlet';
@@ -62,6 +63,7 @@ export async function openLab(testdir: (files: Record<string, string>) => string
     if (found === undefined) throw new Error(`there is no cable ${name}`);
     return found;
   };
+  const shown = await openShown();
   return {
     portalPort: port,
     iqn: IQN,
@@ -74,10 +76,12 @@ export async function openLab(testdir: (files: Record<string, string>) => string
       CHAP_MUTUAL_SECRET: CHAP.mutual.secret,
       CABLE_A: `${HOST_IN_GUEST}:${cables['A']!.port}`,
       CABLE_B: `${HOST_IN_GUEST}:${cables['B']!.port}`,
+      ...shown.settings,
       LASTING_IQN,
       LASTING_PORTAL: `${HOST_IN_GUEST}:${lastingPort}`,
     },
     orders: {
+      ...shown.orders,
       pull: name => cable(name).pull(),
       'put-back': name => cable(name).putBack(),
       kill: async () => {
@@ -90,7 +94,7 @@ export async function openLab(testdir: (files: Record<string, string>) => string
     },
     log: () => [main, ...killed, lasting].map(target => target.log()).join('\n'),
     stop: async () => {
-      await Promise.all(Object.values(cables).map(each => each.close()));
+      await Promise.all([...Object.values(cables).map(each => each.close()), shown.stop()]);
       return Promise.all([main.stop(), lasting.stop()]);
     },
   };
