@@ -193,6 +193,7 @@ export class DiskUnit extends LogicalUnit {
         `${this.identity.name} is being formatted or sanitized, and keeps its size until that has ended`,
       );
     const changed = await this.alone(async () => {
+      this.#requireAtRest();
       await backend.resize!(bytes);
       const blocks = Math.floor(backend.bytes / this.blockSize);
       if (blocks === this.blocks) return false;
@@ -202,6 +203,14 @@ export class DiskUnit extends LogicalUnit {
     });
     if (changed) this.attention(Attention.CAPACITY_CHANGED);
     return changed;
+  }
+
+  #requireAtRest(): void {
+    try {
+      this.requireMedium();
+    } catch {
+      throw new Error('its medium is out, or has an operation at work on it');
+    }
   }
 
   /** What a flush that fails means: something that was answered could not be written. Logged here. */
