@@ -107,8 +107,11 @@ program
     'after',
     `
 SPEC is NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]; ,, is a comma of the path.
+More for a disk: ,physical=512|4096 (4096) is what initiators align to, ,thin=5G how much of it may be in use.
 A tape is removable anyway and has no block=.
-A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk and --tape.
+A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk and --tape; ,lun=N
+gives another, up to 16383.
+SIGHUP reads the --config file again: disks and tapes come, go, change size and write protection while initiators work.
 A command given with --run finds SANLET_PORTAL, SANLET_TARGET and SANLET_URL_0, SANLET_URL_1 … in its environment.
 SANLET_LOG=error|warn|info|debug says how much is logged on stderr.
 

@@ -79,13 +79,15 @@ const OPENERS: Record<
 > = {
   disk: async (resolved, iqn, state, log) => {
     const { path, bytes, blockSize, readOnly, removable, name } = resolved;
+    const allocationLimitBytes = resolved.thinBytes;
     const backend =
       path === undefined
-        ? memoryDisk({ bytes: bytes!, blockSize })
+        ? memoryDisk({ bytes: bytes!, blockSize, allocationLimitBytes })
         : await openDiskFile({
             path,
             blockSize,
             readOnly,
+            allocationLimitBytes,
             ...(bytes === undefined ? {} : { bytes }),
             ...(state === undefined ? {} : { stateDir: state }),
           });

@@ -105,6 +105,10 @@ export interface DiskOptions {
   size?: string | number;
   /** Logical block length. Default 512. */
   block?: 512 | 4096;
+  /** Physical block length, which initiators align to. Default 4096: with `block` 512 the disk is a 512e one. */
+  physical?: 512 | 4096;
+  /** Most bytes of it that may be in use; beyond it writes find no space, as on a thin disk whose pool is full. Default: all. */
+  thin?: string | number;
   /** Read only. */
   ro?: boolean;
   /** A removable medium, which initiators may eject. */
@@ -203,6 +207,9 @@ export interface ResolvedUnit {
   readonly bytes: number | undefined;
   /** 0 for a tape. */
   readonly blockSize: number;
+  readonly physicalBlockSize: number;
+  /** Most bytes of a disk that may be in use; undefined for all. */
+  readonly thinBytes: number | undefined;
   readonly readOnly: boolean;
   readonly removable: boolean;
 }

@@ -193,6 +193,10 @@ function resolveUnit(
     throw new ConfigError(path, `${name} has no medium; give it a path, or memory: true`);
   }
   const blockSize = type === 'disk' ? (options.block ?? 512) : 0;
+  const physicalBlockSize = type === 'disk' ? (options.physical ?? 4096) : 0;
+  if (physicalBlockSize < blockSize) {
+    throw new ConfigError([...path, 'physical'], `is no less than the block size, ${blockSize}`);
+  }
   return {
     lun,
     type,
@@ -200,6 +204,8 @@ function resolveUnit(
     path: options.path,
     bytes: resolveBytes(type, options, inMemory, blockSize, path),
     blockSize,
+    physicalBlockSize,
+    thinBytes: options.thin === undefined ? undefined : bytesOf(options.thin, [...path, 'thin']),
     readOnly: options.ro ?? false,
     removable: type === 'tape' || (options.removable ?? false),
   };

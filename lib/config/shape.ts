@@ -32,8 +32,12 @@ const list = <S extends v.GenericSchema>(of: S) => v.array(of, wants('a list'));
 
 const CONFIGURATION = 'the configuration';
 
-export const TAPE_HAS_NO_BLOCK =
-  'block is for disks: the records of a tape are as long as the initiator writes them';
+/** Keys of a disk that somebody may want for a tape, and why there are none. */
+export const FOR_DISKS: Readonly<Record<string, string>> = {
+  block: 'block is for disks: the records of a tape are as long as the initiator writes them',
+  physical: 'physical is for disks: a tape has no blocks of its own',
+  thin: 'thin is for disks: size says how much a tape takes',
+};
 
 /** Unknown keys are refused, with the one that was likely meant, or with what `why` says of it. */
 const keys = <E extends v.ObjectEntries>(
@@ -61,6 +65,8 @@ const unit = {
 const disk = keys('a disk', {
   ...unit,
   block: v.optional(v.picklist([512, 4096], wants('512 or 4096'))),
+  physical: v.optional(v.picklist([512, 4096], wants('512 or 4096'))),
+  thin: v.optional(size),
   removable: v.optional(flag),
 });
 const tape = keys(
@@ -70,7 +76,7 @@ const tape = keys(
     // One SPEC for both; it is true of every tape.
     removable: v.optional(v.literal(true, 'a tape is always removable; leave it out')),
   },
-  new Map([['block', TAPE_HAS_NO_BLOCK]]),
+  new Map(Object.entries(FOR_DISKS)),
 );
 const credentials = { user: text, secret: text };
 const chap = keys('CHAP', {
@@ -83,18 +89,22 @@ const chap = keys('CHAP', {
     ),
   ),
 });
-const mapped = v.union(
-  [text, v.strictObject({ name: text, ro: v.optional(flag) })],
-  wants('the name of a unit, or a group of its name and ro'),
+/** By hand and not v.union, which would not say what is wrong within the group. */
+const grouped = <G extends v.GenericSchema, P extends v.GenericSchema>(group: G, plain: P) =>
+  v.lazy<G | P>(input => (typeof input === 'object' && input !== null ? group : plain));
+const mapped = grouped(
+  keys('a LUN of a rule', { name: text, ro: v.optional(flag) }),
+  v.pipe(v.string(wants('the name of a unit')), v.minLength(1, 'must not be empty')),
 );
 const access = keys('a rule of access', {
   initiators: v.optional(list(text)),
   chap: v.optional(chap),
   user: v.optional(text),
   luns: v.optional(
-    v.union(
-      [v.array(mapped), v.record(v.string(), mapped)],
-      wants('a list of unit names, or a group of them by LUN'),
+    v.lazy(input =>
+      Array.isArray(input)
+        ? v.array(mapped)
+        : v.record(v.string(), mapped, wants('a list of unit names, or a group of them by LUN')),
     ),
   ),
 });
@@ -104,8 +114,7 @@ const portalKeys = keys('a portal', {
   group: v.optional(number),
   advertise: v.optional(text),
 });
-/** By hand and not v.union, which would not say what is wrong within the group. */
-const portal = v.lazy(input => (typeof input === 'object' && input !== null ? portalKeys : text));
+const portal = grouped(portalKeys, text);
 const redirect = keys('redirect', {
   to: text,
   permanent: v.optional(flag),

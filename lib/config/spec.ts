@@ -1,14 +1,17 @@
 import { ConfigError } from './config-error.ts';
 import type { DiskOptions, TapeOptions } from './options.ts';
-import { TAPE_HAS_NO_BLOCK } from './shape.ts';
+import { FOR_DISKS } from './shape.ts';
 import { hint } from './suggestion.ts';
 
 /** The SPEC of a unit on the command line: `NAME=PATH[,size=1G][,block=512|4096][,ro][,removable]`, `NAME=memory[,size=64M]`. */
 
 const WORDS = {
-  disk: { values: ['size', 'block', 'lun'], flags: ['ro', 'removable'] },
+  disk: { values: ['size', 'block', 'physical', 'thin', 'lun'], flags: ['ro', 'removable'] },
   tape: { values: ['size', 'lun'], flags: ['ro', 'removable'] },
 } as const;
+
+const SIZES = new Set(['size', 'thin']);
+const BLOCKS = new Set(['block', 'physical']);
 
 const FORM = {
   disk: 'NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]',
@@ -48,9 +51,8 @@ function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown>
     if (!isFlag && !(values as readonly string[]).includes(key)) {
       throw new ConfigError(
         [],
-        type === 'tape' && key === 'block'
-          ? TAPE_HAS_NO_BLOCK
-          : `a ${type} has no option ${JSON.stringify(key)} ${hint(key, [...values, ...flags])}`,
+        (type === 'tape' ? FOR_DISKS[key] : undefined) ??
+          `a ${type} has no option ${JSON.stringify(key)} ${hint(key, [...values, ...flags])}`,
         where,
       );
     }
@@ -60,7 +62,7 @@ function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown>
       throw new ConfigError([], `${key} needs a value, ,${key}=…`, where);
     }
     if (key in options) throw new ConfigError([], `${key} is given twice`, where);
-    options[key] = isFlag ? true : key === 'size' ? value : numberOf(key, value!, where);
+    options[key] = isFlag ? true : SIZES.has(key) ? value : numberOf(key, value!, where);
   }
   return options;
 }
@@ -69,8 +71,8 @@ function numberOf(key: string, value: string, where: string): number {
   if (!/^[0-9]{1,9}$/.test(value))
     throw new ConfigError([], `${key} must be a number, not ${JSON.stringify(value)}`, where);
   const number = Number(value);
-  if (key === 'block' && number !== 512 && number !== 4096) {
-    throw new ConfigError([], `block must be 512 or 4096, not ${number}`, where);
+  if (BLOCKS.has(key) && number !== 512 && number !== 4096) {
+    throw new ConfigError([], `${key} must be 512 or 4096, not ${number}`, where);
   }
   return number;
 }

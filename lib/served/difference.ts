@@ -19,6 +19,8 @@ const FIXED: readonly (readonly [keyof ResolvedUnit, string])[] = [
   ['path', 'its medium'],
   ['lun', 'its LUN'],
   ['blockSize', 'its block size'],
+  ['physicalBlockSize', 'its physical block size'],
+  ['thinBytes', 'how much of it may be in use'],
   ['removable', 'whether it is removable'],
 ];
 

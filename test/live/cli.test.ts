@@ -309,6 +309,61 @@ void t.test('serve', async t => {
     server.close();
   });
 
+  await t.test('SIGHUP reads the configuration again', async t => {
+    const path = join(
+      t.testdir({
+        'sanlet.yaml': 'disks:\n  - { name: d0, path: d0.img, size: 1M }\n  - { name: d1, memory: 1M }\n',
+      }),
+      'sanlet.yaml',
+    );
+    const running = start(
+      ['serve', '--config', path, '--portal', '127.0.0.1:0', '--disk', 'w=memory,size=3M'],
+      { SANLET_LOG: 'info' },
+    );
+    t.teardown(async () => {
+      running.child.kill('SIGTERM');
+      await running.ended;
+    });
+    const [, portal = '', target = ''] = READY.exec(await running.line('stdout', READY))!;
+    await using session = await Initiator.login({ port: Number(portal.split(':')[1]), target });
+    const disk = new Unit(session, 0);
+    await disk.awaitReady();
+    const data = randomBytes(4096);
+    await writeBlocks(disk, 2040, data, 512);
+    const reload = async (text: string, says: RegExp): Promise<void> => {
+      writeFileSync(path, text);
+      running.child.kill('SIGHUP');
+      t.match(JSON.parse(await running.line('stderr', says)), { name: 'sanlet', config: path });
+    };
+    await reload(
+      'disks:\n  - { name: d0, path: d0.img, size: 5M }\n  - { name: d2, memory: 2M }\n',
+      /configuration loaded again: d1 removed from LUN 1, d0 resized to 5 MiB, d2 added at LUN 1"/,
+    );
+    await disk.awaitReady();
+    t.ok((await readBlocks(disk, 2040, 8, 512)).equals(data), 'the session lasts, and so does the data');
+    const listed = async (): Promise<string[]> =>
+      [
+        ...(await run(['ls', `iscsi://${portal}`])).stdout.matchAll(/^ {2}(\d+) +disk +(\d+ MiB) +(\w+)/gm),
+      ].map(([, lun, size, name]) => `${lun} ${name} ${size}`);
+    t.strictSame(await listed(), ['0 d0 5 MiB', '1 d2 2 MiB', '2 w 3 MiB']);
+    await reload(
+      'disks:\n  - { name: d0, path: d0.img, blok: 512 }\n',
+      /not loaded: .*sanlet\.yaml:2: disks\[0\]\.blok/,
+    );
+    await reload(
+      'disks:\n  - { name: d0, path: d0.img, block: 4096 }\n',
+      /configuration not loaded: d0: its block size cannot change while it is served/,
+    );
+    t.strictSame(await listed(), ['0 d0 5 MiB', '1 d2 2 MiB', '2 w 3 MiB'], 'a wrong file changes nothing');
+    await reload(
+      "disks:\n  - { name: d0, path: d0.img }\naccess: [{ initiators: ['iqn.none:*'] }]\n",
+      /configuration loaded again: d2 removed from LUN 1, access changed"/,
+    );
+    t.match(await run(['ls', `iscsi://${portal}/${target}`]), { code: 1, stderr: /^sanlet: / });
+    running.child.kill('SIGTERM');
+    t.equal((await running.ended).code, 0);
+  });
+
   await t.test('--advertise, several portals, several targets', async t => {
     const dir = t.testdir({
       'sanlet.yaml': `portals: ['127.0.0.1:0', '127.0.0.1:0']

@@ -1,10 +1,11 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import {
   checkMediumFiles,
   ConfigError,
   formatPortal,
+  keepingLuns,
   optionsOfWords,
   parseDiskSpec,
   parseIscsiName,
@@ -150,7 +151,7 @@ void t.test('SPEC of a disk and a tape', t => {
     ['=x', /--disk =x: its name is empty; a disk is written/],
     ['d=', /its path is empty/],
     ['d=x,siz=1', '--disk d=x,siz=1: a disk has no option "siz" (did you mean size?)'],
-    ['d=x,foo', /no option "foo" \(known: size, block, lun, ro and removable\)/],
+    ['d=x,foo', /no option "foo" \(known: size, block, physical, thin, lun, ro and removable\)/],
     ['d=x,ro=1', /ro takes no value; write ,ro/],
     ['d=x,size', /size needs a value, ,size=…/],
     ['d=x,size=', /size needs a value/],
@@ -206,6 +207,8 @@ void t.test('resolved options', t => {
               path: undefined,
               bytes: 64 * MIB,
               blockSize: 512,
+              physicalBlockSize: 4096,
+              thinBytes: undefined,
               readOnly: false,
               removable: false,
             },
@@ -216,6 +219,8 @@ void t.test('resolved options', t => {
               path: undefined,
               bytes: undefined,
               blockSize: 0,
+              physicalBlockSize: 0,
+              thinBytes: undefined,
               readOnly: false,
               removable: true,
             },
@@ -685,6 +690,193 @@ void t.test('files of media, looked at before anything is opened', async t => {
   await mkdir(at('closed'));
   t.match(await check({ path: join(at('d.img'), 'x') }), /cannot be looked at/);
   await chmod(at('closed'), 0o700);
+});
+
+void t.test('rules of access', t => {
+  const units: SanOptions = {
+    disks: [
+      { name: 'd0', memory: '1M', physical: 512 },
+      { name: 'd1', memory: '1M', lun: 500, thin: '512K' },
+    ],
+    tapes: [{ name: 't0', memory: true }],
+  };
+  const web = { user: 'web', secret: 'the secret of web' };
+  const admin = { user: 'admin', secret: 'the secret of admin', mutual: { user: 'san', secret: 'ours' } };
+  const [target] = resolveOptions({
+    ...units,
+    chap: admin,
+    access: [
+      { initiators: ['IQN.2026-01.test:*'], chap: web, luns: ['d1', { name: 't0', ro: true }] },
+      { user: 'admin', luns: { 300: 'd0', 2: { name: 'd1' } } },
+      {},
+    ],
+  }).targets;
+  t.strictSame(target!.access, [
+    {
+      initiators: ['iqn.2026-01.test:*'],
+      chap: web,
+      luns: new Map([
+        [0, { name: 'd1', readOnly: false }],
+        [1, { name: 't0', readOnly: true }],
+      ]),
+    },
+    {
+      chap: admin,
+      luns: new Map([
+        [2, { name: 'd1', readOnly: false }],
+        [300, { name: 'd0', readOnly: false }],
+      ]),
+    },
+    { chap: admin },
+  ]);
+  t.match(target!.units, [
+    { name: 'd0', physicalBlockSize: 512 },
+    { name: 't0', lun: 1 },
+    { name: 'd1', lun: 500, thinBytes: 512 * KIB },
+  ]);
+  t.strictSame(resolveOptions({ ...units, initiators: ['a*'], chap: web }).targets[0]!.access, [
+    { initiators: ['a*'], chap: web },
+  ]);
+  const rule = (access: unknown, more: object = {}): string =>
+    said(() => resolveOptions({ ...units, ...more, access: [access] } as SanOptions));
+  for (const [sentence, access, more] of [
+    ['access[0].luns[0]: there is no unit "d2" in this target (did you mean d0?)', { luns: ['d2'] }],
+    [
+      'access[0].luns[1]: d0 stands at LUN 0 of this rule already; show each unit once',
+      { luns: ['d0', 'd0'] },
+    ],
+    ['access[0].luns.x: a LUN is a whole number from 0 to 16383, not "x"', { luns: { x: 'd0' } }],
+    ['access[0].luns.16384: a LUN is a whole number from 0 to 16383, not "16384"', { luns: { 16384: 'd0' } }],
+    ['access[0].luns.01: LUN 1 is there twice; name each LUN once', { luns: { 1: 'd0', '01': 'd1' } }],
+    ['access[0].luns[0]: must be the name of a unit, not 7', { luns: [7] }],
+    [
+      'access[0].luns[0].or: there is no such key in a LUN of a rule (did you mean ro?)',
+      { luns: [{ name: 'd0', or: true }] },
+    ],
+    ['access[0].luns: must be a list of unit names, or a group of them by LUN, not "d0"', { luns: 'd0' }],
+    ['access[0].usr: there is no such key in a rule of access (did you mean user?)', { usr: 'x' }],
+    [
+      'access[0].user: there is no secret of "x" in this target; give chap with user and secret instead',
+      { user: 'x' },
+    ],
+    [
+      'access[0].user: there is no secret of "wep" in this target (did you mean web?)',
+      { user: 'wep' },
+      { chap: web },
+    ],
+    ['access[0].user: is said by chap already; leave out user or chap', { user: 'web', chap: web }],
+    [
+      'access[0].chap.user: web has other secrets elsewhere in this target; say them once, and user: web in the other rules',
+      { chap: { ...web, secret: 'x' } },
+      { chap: web },
+    ],
+    [
+      'access[0].chap.mutual.secret: must differ from the secret of the other direction',
+      { chap: { ...web, mutual: web } },
+    ],
+    ['initiators: stands in the rules of access where there are some', {}, { initiators: ['a'] }],
+  ] as [string, unknown, object?][]) {
+    t.equal(rule(access, more), sentence);
+  }
+  t.match(
+    said(() => resolveOptions({ ...units, access: [] })),
+    /^access: has no rule, so that nobody could log in/,
+  );
+  t.equal(
+    said(() => resolveOptions({ disks: [{ name: 'd', memory: '1M', block: 4096, physical: 512 }] })),
+    'disks[0].physical: is no less than the block size, 4096',
+  );
+  t.strictSame(parseDiskSpec('d=/x,thin=5G,physical=512,lun=16383'), {
+    name: 'd',
+    path: '/x',
+    thin: '5G',
+    physical: 512,
+    lun: 16383,
+  });
+  t.match(
+    said(() => parseDiskSpec('d=/x,physical=1024')),
+    /physical must be 512 or 4096, not 1024/,
+  );
+  t.match(
+    said(() => parseTapeSpec('t=/x,thin=1G')),
+    /thin is for disks/,
+  );
+  t.end();
+});
+
+void t.test('the configuration of docs/serving.md is what it says it is', async t => {
+  const page = await readFile('docs/serving.md', 'utf8');
+  const yaml = /```yaml\n([^]*?)```/.exec(page)![1]!;
+  const path = join(t.testdir({ 'sanlet.yaml': yaml }), 'sanlet.yaml');
+  const { targets, portals } = resolveOptions(await readConfigFile(path));
+  t.equal(portals.length, 2);
+  t.match(targets[0], {
+    units: [
+      { lun: 0, name: 'd0', thinBytes: 5 * KIB * MIB },
+      { lun: 1, name: 'scratch' },
+      { lun: 2, name: 't0' },
+      { lun: 300, name: 'gold' },
+    ],
+    access: [
+      {
+        chap: { user: 'web' },
+        luns: new Map([
+          [0, { name: 'scratch' }],
+          [1, { name: 'gold', readOnly: true }],
+        ]),
+      },
+      {
+        chap: { user: 'admin' },
+        luns: new Map([
+          [0, { name: 'd0' }],
+          [1, { name: 't0' }],
+        ]),
+      },
+      { chap: { user: 'admin' } },
+    ],
+  });
+  t.match(targets[1], { redirect: { permanent: true } });
+});
+
+void t.test('options for what is served already keep its LUNs', t => {
+  const served = resolveOptions({
+    disks: [
+      { name: 'a', memory: '1M' },
+      { name: 'b', memory: '1M' },
+    ],
+    targets: [{ iqn: 'iqn.2026-01.io.x:b', disks: [{ name: 'a', memory: '1M', lun: 9 }] }],
+  });
+  const next = keepingLuns(
+    {
+      disks: [
+        { name: 'new', memory: '1M' },
+        { name: 'b', memory: '1M' },
+      ],
+      targets: [{ iqn: 'IQN.2026-01.io.x:b', disks: [{ name: 'a', memory: '1M' }] }],
+    },
+    served,
+  );
+  t.strictSame(
+    resolveOptions(next).targets.map(({ units }) => units.map(({ lun, name }) => [lun, name])),
+    [
+      [
+        [0, 'new'],
+        [1, 'b'],
+      ],
+      [[9, 'a']],
+    ],
+  );
+  const words: ServeWords = { portals: [], units: [{ type: 'disk', spec: 'w=memory' }] };
+  const file: SanOptions = {
+    disks: [
+      { name: 'f', memory: '1M' },
+      { name: 'g', memory: '1M' },
+    ],
+  };
+  const kept = new Map([['iqn.2026-01.io.sanlet:san', new Map([['w', 1]])]]);
+  t.equal(optionsOfWords(words, file).disks?.at(-1)?.lun, 2);
+  t.equal(optionsOfWords(words, file, kept).disks?.at(-1)?.lun, 1, 'where it has been served');
+  t.end();
 });
 
 void t.test('suggestions', t => {
