@@ -148,11 +148,13 @@ program
   .option('--skip <LBA>', 'first block of a source disk (0)', whole(0))
   .option('--seek <LBA>', 'first block of a destination disk (0)', whole(0))
   .option('--record <BYTES>', 'length of a tape record (64K)', size)
+  .option('--filemarks <N>', 'from tape to tape: filemarks in a row that end it (the end of data)', whole(1))
   .option('--json', 'print one JSON object')
   .addHelpText(
     'after',
     `
-A tape is read and written at its present position. What is written to a tape is closed with one filemark; a tape is
+From tape to tape records and filemarks are copied as they are, until the end of data or --filemarks in a row.
+A tape is read and written at its present position. What else is written to a tape is closed with one filemark; a tape is
 read until --blocks, a filemark, the end of data or a full disk.
 Where the data of a tape ends inside a block, zeros fill it up; where --blocks or a full disk ends inside a record, the
 rest of the record is left over. Both are told (JSON: paddingBytes, leftOverBytes).

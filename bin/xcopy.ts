@@ -28,14 +28,16 @@ const STOPS = {
   'end of the disk': 'the end of the disk',
   'full disk': 'the disk is full',
   filemark: 'a filemark',
+  'filemarks or end of data': 'the filemarks that were asked for, or the end of data',
   'end of data': 'the end of data',
+  'end of the list': 'the last segment',
 } as const;
 
 function textOf({ kind, outcome }: UrlCopy): string {
   const { bytes, blocks, elapsedMs, carriedBytes, commands, stop, padding, leftOver } = outcome;
   const rate = `${formatSize((bytes * 1000) / elapsedMs)}/s`;
   return (
-    `copied from ${kind}: ${bytes} bytes (${blocks} blocks) in ${formatTime(elapsedMs)}, ${rate}\n` +
+    `copied from ${kind}: ${bytes} bytes${blocks === undefined ? '' : ` (${blocks} blocks)`} in ${formatTime(elapsedMs)}, ${rate}\n` +
     `stopped by: ${STOPS[stop]}\n` +
     (padding === 0 ? '' : `padded: the last block ends with ${padding} bytes of zeros\n`) +
     (leftOver === 0 ? '' : `left over: the last ${leftOver} bytes of the record that was read last\n`) +

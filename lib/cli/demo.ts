@@ -89,7 +89,7 @@ async function copyOverTape(
   const step = async (source: number, destination: number): Promise<DemoCopy> => {
     const copy = await Copy.prepare(session, { source, destination, blocks: bytes / BLOCK });
     const [from, to] = copy.kind.split(' to ') as [DemoCopy['from'], DemoCopy['to']];
-    return { from, to, ...(await copy.run(begin(copy.kind, copy.bytes), signal)) };
+    return { from, to, ...(await copy.run(begin(copy.kind, copy.bytes ?? bytes), signal)) };
   };
   const copies = [await step(SOURCE, TAPE)];
   await rewind(new Unit(session, TAPE));

@@ -9,13 +9,13 @@ export interface Progress {
 /** Where nobody watches, a line now and then is enough. */
 const LINE_EVERY_MS = 5_000;
 
-/** A bar on a terminal; a line at the start and now and then elsewhere. */
+/** A bar on a terminal; a line at the start and now and then elsewhere, and where nobody knows how much there is. */
 export async function startProgress(
   stream: NodeJS.WriteStream,
   what: string,
-  bytes: number,
+  bytes: number | undefined,
 ): Promise<Progress> {
-  return stream.isTTY ? bar(stream, what, bytes) : lines(stream, what, bytes);
+  return stream.isTTY && bytes !== undefined ? bar(stream, what, bytes) : lines(stream, what, bytes);
 }
 
 async function bar(stream: NodeJS.WriteStream, what: string, bytes: number): Promise<Progress> {
@@ -33,14 +33,15 @@ async function bar(stream: NodeJS.WriteStream, what: string, bytes: number): Pro
   return { update: now => single.update(now), done: () => single.stop() };
 }
 
-function lines(stream: NodeJS.WriteStream, what: string, bytes: number): Progress {
-  stream.write(`${what}: ${formatSize(bytes)}\n`);
+function lines(stream: NodeJS.WriteStream, what: string, bytes: number | undefined): Progress {
+  stream.write(bytes === undefined ? `${what}\n` : `${what}: ${formatSize(bytes)}\n`);
+  const of = bytes === undefined ? '' : ` of ${formatSize(bytes)}`;
   let last = performance.now();
   return {
     update(now) {
-      if (performance.now() - last < LINE_EVERY_MS || now >= bytes) return;
+      if (performance.now() - last < LINE_EVERY_MS || (bytes !== undefined && now >= bytes)) return;
       last = performance.now();
-      stream.write(`${what}: ${formatSize(now)} of ${formatSize(bytes)}\n`);
+      stream.write(`${what}: ${formatSize(now)}${of}\n`);
     },
     done() {},
   };

@@ -9,13 +9,16 @@ export type UrlCopyOptions = Omit<CopyRequest, 'source' | 'destination'>;
 export interface UrlCopy {
   /** `disk to tape` */
   readonly kind: string;
-  readonly record: number;
+  readonly record: number | undefined;
   readonly outcome: CopyOutcome;
 }
 
 export interface Watcher {
   readonly signal: AbortSignal;
-  readonly begin: (what: string, bytes: number) => Promise<{ update(bytes: number): void; done(): void }>;
+  readonly begin: (
+    what: string,
+    bytes: number | undefined,
+  ) => Promise<{ update(bytes: number): void; done(): void }>;
 }
 
 /** A copy between two LUNs that are given as URLs of one target. */

@@ -584,8 +584,16 @@ void t.test('xcopy', async t => {
     /"kind":"disk to disk","copiedBytes":8388608/,
   );
   await rewind(tape);
+  const image = await run(['xcopy', url(2), url(3)]);
+  t.match(image, {
+    code: 0,
+    stdout: /^copied from tape to tape: 8388608 bytes in [^]*\nstopped by: the end of data\ncarried/,
+    stderr: /^tape to tape\n/,
+  });
+  await rewind(tape);
   for (const [words, code, sentence] of [
-    [[url(2), url(3)], 2, /^sanlet: the copy manager of this target cannot copy from tape to tape\n$/],
+    [[url(2), url(3), '--blocks', '3'], 2, /--blocks says nothing there\n$/],
+    [[url(2), url(2)], 2, /^sanlet: a tape is not copied onto itself\n$/],
     [[url(0), url(9)], 2, /there is no LUN 9/],
     [[url(0), url(1), '--seek', '8'], 2, /do not fit LUN 1/],
     [[url(2), url(1), '--skip', '8'], 2, /--skip is for disks/],

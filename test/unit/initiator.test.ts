@@ -17,8 +17,9 @@ import {
 import { textRequest, textResponse } from '../../lib/iscsi/pdu/text.ts';
 import { readAll, readBlocks, writeBlocks } from '../../lib/initiator/block-commands.ts';
 import { Copy } from '../../lib/initiator/copy.ts';
-import { parameterList, SegmentType } from '../../lib/initiator/copy-list.ts';
+import { parameterList, segmentDescriptor } from '../../lib/initiator/copy-list.ts';
 import { checkRecord, copyCommands, type CopyExtent } from '../../lib/initiator/copy-plan.ts';
+import { SegmentType } from '../../lib/initiator/copy-segments.ts';
 import { parseDesignators, unitDesignator } from '../../lib/initiator/designators.ts';
 import { Initiator, type LoginOptions } from '../../lib/initiator/initiator.ts';
 import { InitiatorError } from '../../lib/initiator/initiator-error.ts';
@@ -967,9 +968,11 @@ void t.test('copy lists', t => {
 
   const naa = { codeSet: 1, association: 0, type: 3, bytes: Buffer.from('3d3df16d60b2bdac', 'hex') };
   const list = parameterList(
-    1,
-    { type: 'disk', designator: naa, blockSize: 512 },
-    { type: 'tape', designator: naa, blockSize: 0 },
+    { listId: 1 },
+    [
+      { type: 'disk', designator: naa, blockSize: 512 },
+      { type: 'tape', designator: naa, blockSize: 0 },
+    ],
     [
       {
         type: 0,
@@ -989,7 +992,7 @@ void t.test('copy lists', t => {
         transferBytes: 0,
         concatenate: false,
       },
-    ],
+    ].map(segmentDescriptor),
   );
   // SPC-4 6.4.2; the 00h segment is what python-scsi makes of the same values.
   t.equal(
@@ -1132,7 +1135,9 @@ void t.test('against a San, in process', async t => {
 
   await t.test('what cannot be', async t => {
     for (const [source, destination, more, sentence] of [
-      [T, SMALL, {}, /usage: the copy manager of this target cannot copy from tape to tape/],
+      [T, T, {}, /usage: a tape is not copied onto itself/],
+      [T, SMALL, { blocks: 1 }, /usage: from tape to tape [^]*: --blocks says nothing there/],
+      [A, B, { filemarks: 1 }, /usage: --filemarks is for copies from tape to tape/],
       [9, A, {}, /usage: there is no LUN 9/],
       [A, 9, {}, /usage: there is no LUN 9/],
       [T, A, { skip: 1 }, /usage: a tape is read from its present position; --skip/],
