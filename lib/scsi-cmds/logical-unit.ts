@@ -37,7 +37,7 @@ import { TaskSet } from './task-set.ts';
 import { Attention, UnitAttentions } from './unit-attention.ts';
 
 /** PERIPHERAL DEVICE TYPE (SPC-4 6.6.2). */
-export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, UNKNOWN: 0x1f } as const;
+export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, WELL_KNOWN: 0x1e, UNKNOWN: 0x1f } as const;
 
 /** What goes on for a nexus when its command has ended: a background copy. A reset of the unit stops it. */
 export interface BackgroundWork {

@@ -1,6 +1,8 @@
 import type { LogicalUnit } from './logical-unit.ts';
+import { REPORT_LUNS_LUN } from './lun.ts';
 import type { LunMap, Sight } from './lun-view.ts';
 import type { Nexus } from './nexus.ts';
+import { ReportLunsUnit } from './report-luns-unit.ts';
 import type { Task } from './task.ts';
 import { Attention } from './unit-attention.ts';
 
@@ -24,12 +26,16 @@ export class TargetDevice {
   /** What LUN maps come to, until a unit comes or goes. */
   #resolved = new WeakMap<LunMap, ReadonlyMap<number, Sight>>();
   readonly #absent: LogicalUnit;
+  readonly #reportLuns: LogicalUnit;
 
   /** `absent` answers for LUNs at which there is nothing (SAM-5 4.7.3, SPC-4 6.6.1). */
   constructor(name: string, absent: LogicalUnit) {
     this.name = name;
     this.#absent = absent;
     absent.device = this;
+    this.#reportLuns = new ReportLunsUnit(name);
+    this.#reportLuns.device = this;
+    this.#reportLuns.lun = REPORT_LUNS_LUN;
   }
 
   /** A new unit: nexuses that see it meet its power on, and on their other units that there are LUNs to be looked for. */
@@ -83,7 +89,7 @@ export class TargetDevice {
   submit(task: Task): void {
     const sight = this.#sights(task.nexus).get(task.lun);
     if (sight === undefined) {
-      this.#absent.submit(task);
+      (task.lun === REPORT_LUNS_LUN ? this.#reportLuns : this.#absent).submit(task);
       return;
     }
     task.readOnly = sight.readOnly;
@@ -116,6 +122,7 @@ export class TargetDevice {
     this.#look(nexus);
     this.nexuses.add(nexus);
     for (const { unit } of this.#sights(nexus).values()) unit.attach(nexus);
+    this.#reportLuns.attach(nexus);
   }
 
   detach(nexus: Nexus): void {
@@ -181,7 +188,8 @@ export class TargetDevice {
   }
 
   #everyUnit(): LogicalUnit[] {
-    return [...[...this.#whole.values()].map(({ unit }) => unit), ...this.#leaving, this.#absent];
+    const units = [...this.#whole.values()].map(({ unit }) => unit);
+    return [...units, ...this.#leaving, this.#reportLuns, this.#absent];
   }
 
   /** Every task of the nexus on every unit is stopped when `done` is called. */

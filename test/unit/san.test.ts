@@ -267,7 +267,7 @@ void t.test('SAM-5 4.7.7.4: LUNs above 255 are addressed in flat space, up to 16
   for (const [form, what] of [
     ['0100000000000000', 'another bus'],
     ['8000000000000000', 'logical unit addressing'],
-    ['c101000000000000', 'REPORT LUNS well-known'],
+    ['c102000000000000', 'a well-known unit that is not there'],
     ['d200010000000000', 'extended flat space'],
     ['0000000100000000', 'a second level'],
     ['412c000000000001', 'flat space and more'],

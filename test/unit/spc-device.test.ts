@@ -208,3 +208,37 @@ void t.test('SPC-4 6.42, 5.10: SEND DIAGNOSTIC tests what it says', async t => {
     'a code and a list',
   );
 });
+
+void t.test('SPC-4 7.3: log pages of a disk count what really happened', async t => {
+  const { a, backend } = await rig();
+  const page = async (code: string): Promise<string> =>
+    hex((await a.send(0, `4d 00 ${code} 00 00 0000 ffff 00`)).data);
+  await a.send(0, '2a 00 00 00 00 00 00 00 03 00', { out: Buffer.alloc(3 * 512) });
+  await a.send(0, '28 00 00 00 00 00 00 00 02 00');
+  await a.send(0, '28 00 00 00 00 00 00 00 01 00');
+  const really = backend.read.bind(backend);
+  backend.read = () => {
+    throw new MediumError('io', 0, 'cannot be read');
+  };
+  t.equal((await a.send(0, '28 00 00 00 00 00 00 00 01 00')).said, '3/1100');
+  backend.read = really;
+  const counter = (code: string, value: number): string =>
+    `${code}0008${value.toString(16).padStart(16, '0')}`;
+  const errors = (bytes: number, failed: number): string =>
+    counter('0003', 0) + counter('0005', bytes) + counter('0006', failed);
+  t.equal(await page('42'), `82000024${errors(1536, 0)}`, 'write errors');
+  t.equal(await page('43'), `83000024${errors(1536, 1)}`, 'read errors');
+  t.equal(await page('45'), `85000024${errors(0, 0)}`, 'verify errors');
+  t.equal(await page('46'), `8600000c${counter('0000', 0)}`, 'non-medium errors');
+  const u64 = (value: number): string => value.toString(16).padStart(16, '0');
+  t.equal(
+    await page('59'),
+    `9900005c${run('0001 02 40')}${u64(3)}${u64(1)}${u64(3)}${u64(3)}${'0'.repeat(64)}${run('0002 02 08')}${u64(0)}${run('0003 03 08')}${u64(0)}`,
+    'reads and writes, blocks in and out',
+  );
+  t.equal(await page('6f'), run('af000008 0000 03 04 0000ffff'), 'no informational exception');
+  t.equal((await a.send(0, '4c 02 c0 03 00 00 00 0000 00')).said, '5/2400');
+  t.equal((await a.send(0, '4c 02 c3 00 00 00 00 0000 00')).status, Status.GOOD);
+  t.equal(await page('43'), `83000024${errors(0, 0)}`, 'PCR');
+  t.equal(await page('42'), `82000024${errors(1536, 0)}`, 'of that page alone');
+});

@@ -4,6 +4,7 @@ import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import { identify } from '../../lib/scsi-cmds/identity.ts';
 import { DeviceType, LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
 import { disk, type DiskUnit } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
+import { decodeLun } from '../../lib/scsi-cmds/lun.ts';
 import { mediumNotPresent } from '../../lib/scsi-cmds/sense.ts';
 import { modePage, ModePages } from '../../lib/scsi-cmds/spc/mode-pages.ts';
 import { primaryCommands, primaryPages } from '../../lib/scsi-cmds/spc/primary.ts';
@@ -158,12 +159,12 @@ void t.test('SPC-4 6.33: REPORT LUNS', async t => {
     'LUN 0 first',
   );
   t.equal((await b.send(0, '00')).said, '6/2900', 'which is left pending');
-  t.equal(
-    hex((await a.send(0, 'a0 00 01 00 00 00 00 00 10 00')).data),
-    '0000000000000000',
-    'no well-known units',
-  );
-  t.equal((await a.send(0, 'a0 00 02 00 00 00 00 00 10 00')).data.length, 32);
+  const listOf = (select: string): Promise<Answer> => a.send(0, `a0 00 ${select} 00 00 00 00 00 10 00`);
+  t.equal(hex((await listOf('01')).data), run('0000000800000000 c101000000000000'), 'the well-known unit');
+  t.equal((await listOf('02')).data.length, 40, 'all of them');
+  t.equal((await listOf('10')).data.length, 8, 'no administrative unit');
+  t.equal((await listOf('11')).data.length, 32);
+  t.equal((await listOf('12')).data.length, 8);
   t.equal((await a.send(0, 'a0 00 00 00 00 00 00 00 00 10')).data.length, 16, 'cut to 16');
   const short = await a.send(0, 'a0 00 00 00 00 00 00 00 00 0f');
   t.equal(short.said, '5/2400');
@@ -174,6 +175,20 @@ void t.test('SPC-4 6.33: REPORT LUNS', async t => {
   device.units[1]![1].attention(Attention.REPORTED_LUNS_CHANGED);
   await a.send(0, 'a0 00 00 00 00 00 00 00 10 00');
   t.equal((await a.send(7, '00')).status, Status.GOOD, 'REPORTED LUNS DATA HAS CHANGED is cleared by it');
+});
+
+void t.test('SPC-4 8.2: the REPORT LUNS well-known logical unit', async t => {
+  const { a } = await rig(3);
+  const WELL_KNOWN = decodeLun(Buffer.from('c101000000000000', 'hex'), 0)!;
+  const inquiry = await a.send(WELL_KNOWN, '12 00 00 00 ff 00');
+  t.equal(inquiry.data[0], 0x1e, 'connected, a well-known logical unit');
+  t.equal((await a.send(WELL_KNOWN, '00')).said, '6/2900');
+  t.equal((await a.send(WELL_KNOWN, '00')).status, Status.GOOD);
+  const list = await a.send(WELL_KNOWN, 'a0 00 00 00 00 00 00 00 10 00');
+  t.equal(hex(list.data), run('0000000800000000 0003000000000000'));
+  t.equal(hex((await a.send(WELL_KNOWN, '12 01 00 00 ff 00')).data), '1e0000020083');
+  t.equal((await a.send(WELL_KNOWN, '28 00 00 00 00 00 00 00 01 00')).said, '5/2000');
+  t.equal(decodeLun(Buffer.from('c102000000000000', 'hex'), 0), undefined, 'no other is there');
 });
 
 void t.test('SAM-5 5.14: a new nexus meets 29/00 and nothing else', async t => {

@@ -25,6 +25,7 @@ function firstDifference(a: Buffer, b: Buffer): number {
 /** SBC-3 5.2. Nothing else runs in the unit between the comparison and the write. */
 export const compareAndWrite = command<DiskUnit>({
   ...writingAlone,
+  counts: 'write',
   name: 'COMPARE AND WRITE',
   opcode: 0x89,
   cdb,

@@ -1,4 +1,4 @@
-import { counters, logPage } from '../spc/log-pages.ts';
+import { binary, counters, logPage } from '../spc/log-pages.ts';
 import {
   informationalExceptions,
   nonMediumErrors,
@@ -9,7 +9,7 @@ import {
 } from '../spc/unit-log-pages.ts';
 import type { DiskUnit } from './disk-unit.ts';
 
-/** Times are not measured: their fields are 0. */
+/** Times are not measured: their fields are 0, and so is the interval that they would be counted in. */
 const NOT_MEASURED = 0;
 
 /** General statistics and performance (SPC-4 7.3): commands, and logical blocks received and transmitted. */
@@ -27,6 +27,8 @@ const generalStatistics = logPage<DiskUnit>({
       NOT_MEASURED,
       NOT_MEASURED,
     ),
+    counters(0x0002, NOT_MEASURED), // idle time
+    binary(0x0003, ...new Uint8Array(8)), // time interval descriptor
   ],
 });
 

@@ -27,6 +27,7 @@ const row = (form: Form<typeof transfer16 | typeof cdb32>): Command<DiskUnit> =>
   const { cdb } = form;
   return command<DiskUnit>({
     ...writingAlone,
+    counts: 'write',
     ...form,
     dataOut(unit, task) {
       if ('operation' in cdb) requireGeneration(cdb.operation, cdb.expectedGeneration, task.cdb);

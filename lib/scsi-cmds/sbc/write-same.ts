@@ -30,6 +30,7 @@ const row = (form: Form<WriteSameCdb>): Command<DiskUnit> => {
   const { cdb } = form;
   return command<DiskUnit>({
     ...writing,
+    counts: 'write',
     timeoutSeconds: 120,
     ...form,
     dataOut(unit, task) {

@@ -82,7 +82,7 @@ export const reportIdentifyingInformation = command<LogicalUnit>({
   opcode: 0xa3,
   serviceAction: 0x05,
   cdb: reportCdb,
-  access: 'always',
+  access: 'read',
   ordering: 'free',
   portState: 'standby',
   run(unit, task) {

@@ -67,6 +67,7 @@ function standard(unit: LogicalUnit): Buffer {
   inquiryData.responseDataFormat.set(out, 2);
   inquiryData.additionalLength.set(out, out.length - 5);
   if (unit.deviceType !== DeviceType.UNKNOWN) inquiryData.tpgs.set(out, IMPLICIT_AND_EXPLICIT);
+  inquiryData.multiPort.set(out, (unit.device?.relativePorts.length ?? 0) > 1);
   inquiryData.thirdPartyCopy.set(out, unit.thirdPartyCopy);
   inquiryData.commandQueue.set(out, true);
   inquiryData.vendor.set(out, unit.identity.vendor);

@@ -41,8 +41,11 @@ export const selfTestResults = logPage<LogicalUnit>({
   parameters: unit => unit.selfTests.results.map((result, i) => binary(i + 1, ...result)),
 });
 
+/** No reading, and no threshold in the vendor-specific byte that clients look for one in. */
+const NO_TEMPERATURE = 0xff;
+
 /** Informational exceptions (SPC-4 7.3): none, and no temperature is known. */
 export const informationalExceptions = logPage<LogicalUnit>({
   code: 0x2f,
-  parameters: () => [binary(0x0000, 0x00, 0x00, 0x00, 0x00)],
+  parameters: () => [binary(0x0000, 0x00, 0x00, NO_TEMPERATURE, NO_TEMPERATURE)],
 });
