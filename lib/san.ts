@@ -23,6 +23,7 @@ import type {
   TapeOptions,
 } from './config/options.ts';
 import { Turns } from './copy-manager/turns.ts';
+import { IsnsClient } from './iscsi/isns.ts';
 import { type IscsiTarget, IscsiNode } from './iscsi/node.ts';
 import { Portal } from './iscsi/portal.ts';
 import { type Log, silent } from './log.ts';
@@ -166,6 +167,7 @@ export class San implements AsyncDisposable {
   /** The change under way, and those that wait for it. */
   #changing: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
+  readonly #isns: IsnsClient | undefined;
 
   private constructor(parts: Parts) {
     const { listening, served } = parts;
@@ -177,6 +179,11 @@ export class San implements AsyncDisposable {
     this.iqn = parts.resolved.targets[0]!.iqn;
     this.portals = listening.map(portal => formatPortal(portal.endpoint));
     this.portal = this.portals[0]!;
+    const { isns } = parts.resolved;
+    const { log, portals } = parts.node;
+    if (isns !== undefined) {
+      this.#isns = new IsnsClient({ server: isns, targets: parts.targets, portals, log });
+    }
   }
 
   /**
@@ -323,6 +330,7 @@ export class San implements AsyncDisposable {
     }
     this.#node.discoveryChap = next.discoveryChap;
     this.#node.advertise = next.advertise;
+    this.#node.setLimits(next.limits);
     this.#resolved = next;
     if (failed.length > 0) throw new Error([...failed, ...told].join('; '));
     return told;
@@ -362,7 +370,11 @@ export class San implements AsyncDisposable {
   async #stop(): Promise<void> {
     const closed = this.#listening.map(portal => portal.close());
     // Together: a copy may wait behind a command of a session, and a session for its copy.
-    await Promise.all([...this.#served.map(({ copies }) => copies.stop()), this.#node.stop()]);
+    await Promise.all([
+      ...this.#served.map(({ copies }) => copies.stop()),
+      this.#node.stop(),
+      this.#isns?.stop(),
+    ]);
     await Promise.all(closed);
     await this.#changing;
     await Promise.all(this.#served.map(({ device }) => device.close()));

@@ -16,6 +16,8 @@ export interface SanOptions extends TargetOptions {
   /** What a discovery session must know. */
   discoveryChap?: ChapOptions;
   limits?: LimitOptions;
+  /** iSNS server to register with: `HOST` or `HOST:PORT`. */
+  isns?: string;
   log?: Log;
 }
 
@@ -168,6 +170,7 @@ export interface ResolvedSan {
   readonly state: string | undefined;
   readonly targets: readonly ResolvedTarget[];
   readonly discoveryChap: ChapOptions | undefined;
+  readonly isns: Endpoint | undefined;
   /** As they are set; absent ones have their defaults. */
   readonly limits: LimitOptions;
 }

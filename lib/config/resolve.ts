@@ -21,6 +21,8 @@ import { warnOfShortSecrets } from './short-secrets.ts';
 /** What `memory: true` makes of a disk. */
 const DEFAULT_MEMORY_BYTES = 64 * 1024 * 1024;
 const LONGEST_UNIT_NAME = 64;
+/** IANA's port for iSNS (RFC 4171). */
+const ISNS_PORT = 3205;
 /** Enough for a target a tenant. */
 const MOST_TARGETS = 1024;
 
@@ -31,7 +33,7 @@ const MOST_TARGETS = 1024;
 export function resolveOptions(options: SanOptions): ResolvedSan {
   // JavaScript may hand us anything, and only an object can be taken apart.
   const { log, ...plain } = isGroup(options) ? options : checkShape(options);
-  const { portals, advertise, state, targets, discoveryChap, limits, ...first } = checkShape(plain);
+  const { portals, advertise, state, targets, discoveryChap, isns, limits, ...first } = checkShape(plain);
   const listening = resolvePortals(portals);
   const resolved: ResolvedSan = {
     portals: listening,
@@ -39,6 +41,7 @@ export function resolveOptions(options: SanOptions): ResolvedSan {
     state,
     targets: resolveTargets(first, targets ?? [], listening),
     discoveryChap: discoveryChap === undefined ? undefined : resolveChap(discoveryChap, ['discoveryChap']),
+    isns: isns === undefined ? undefined : endpoint(isns, ['isns'], ISNS_PORT),
     limits: resolveLimits(limits, ['limits']),
   };
   if (log !== undefined) warnOfShortSecrets(resolved, log);

@@ -137,6 +137,7 @@ const san = keys(CONFIGURATION, {
   state: v.optional(text),
   targets: v.optional(list(keys('a target', target))),
   discoveryChap: v.optional(chap),
+  isns: v.optional(text),
   limits: v.optional(
     keys(
       'limits',

@@ -67,7 +67,7 @@ export class IscsiNode {
   readonly log: Log;
   discoveryChap: ChapCredentials | undefined;
   advertise: Endpoint | undefined;
-  readonly limits: Limits;
+  #limits: Limits;
   readonly sentChallenges = new SentChallenges();
   /** Where it listens; filled in by the portals. */
   readonly portals: PortalAddress[] = [];
@@ -79,18 +79,32 @@ export class IscsiNode {
   readonly #budget = new PayloadBudget();
   #lastTsih = 0;
   #stopped = false;
-  readonly #watch: NodeJS.Timeout;
+  #watch: NodeJS.Timeout;
 
   constructor(options: IscsiNodeOptions) {
     this.targets = options.targets;
     this.log = options.log;
     this.discoveryChap = options.discoveryChap;
     this.advertise = options.advertise;
-    this.limits = { ...LIMITS, ...options.limits };
-    const { silenceMs, stuckMs, dataOutTimeoutMs } = this.limits;
+    this.#limits = { ...LIMITS, ...options.limits };
+    this.#watch = this.#watching();
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** Other limits: what is there already may stay, what comes goes by them. */
+  setLimits(limits: Partial<Limits>): void {
+    this.#limits = { ...LIMITS, ...limits };
+    clearInterval(this.#watch);
+    this.#watch = this.#watching();
+  }
+
+  #watching(): NodeJS.Timeout {
+    const { silenceMs, stuckMs, dataOutTimeoutMs } = this.#limits;
     const watchMs = Math.min(WATCH_MS, Math.min(silenceMs, stuckMs, dataOutTimeoutMs) / LOOKS);
-    this.#watch = setInterval(() => this.#look(), watchMs);
-    this.#watch.unref();
+    return setInterval(() => this.#look(), watchMs).unref();
   }
 
   find(name: string): IscsiTarget | undefined {

@@ -114,6 +114,11 @@ export function requireSameFrame(now: ResolvedSan, next: ResolvedSan): void {
   if (!isDeepStrictEqual(now.targets.map(iqnOf).sort(), next.targets.map(iqnOf).sort())) {
     throw fixed('targets', 'the targets, and their names,');
   }
+  const groups = ({ targets }: ResolvedSan): unknown =>
+    new Map(targets.map(target => [target.iqn, target.groups]));
+  if (!isDeepStrictEqual(groups(now), groups(next))) throw fixed('groups', 'portal groups of targets');
+  if (!isDeepStrictEqual(now.isns, next.isns))
+    throw new ConfigError(['isns'], 'cannot change while targets are served; start anew for that');
 }
 
 const iqnOf = ({ iqn }: ResolvedTarget): string => iqn;

@@ -138,6 +138,18 @@ void t.test('RFC 7143 11.13.5: redirection', async t => {
     t.equal(statusOf(reply), '0202');
     t.same(reply.pairs, []);
   });
+  await t.test('while it is served', async t => {
+    const options = { iqn: TARGET, disks, portals: ['127.0.0.1:0', '127.0.0.1:0,group=2'] };
+    const san = await startSan(t, options);
+    const before = await logIn(t, san);
+    await san.apply({ ...options, redirect: { to: home.portal, permanent: true } });
+    t.equal(statusOf(await refusal(t, san)), '0102');
+    t.same(await before.settled(), [], 'who is in stays');
+    await san.apply({ ...options, limits: { sessionsPerInitiator: 1 } });
+    const more = connect(t, san);
+    t.equal(statusOf(await more.loginStep(FINAL, NAMES, { isid: '800000000005' })), '0302', 'limits, too');
+    await t.rejects(san.apply({ ...options, groups: [2] }), /groups: portal groups of targets cannot change/);
+  });
   await t.test('our own initiator follows', async t => {
     const [, second] = front.portals as [string, string];
     const at = { host, port: Number(second.split(':')[1]), user: SECRET.user, secret: SECRET.secret };

@@ -192,6 +192,7 @@ void t.test('resolved options', t => {
       advertise: undefined,
       state: undefined,
       discoveryChap: undefined,
+      isns: undefined,
       limits: {},
       targets: [
         {
@@ -310,6 +311,7 @@ void t.test('portal groups and redirection', t => {
   );
   const limits = resolveOptions({ disks, limits: { loginTimeoutMs: 5_000, connections: 16 } });
   t.strictSame(limits.limits, { loginTimeoutMs: 5_000, connections: 16 });
+  t.strictSame(resolveOptions({ disks, isns: 'isns.example' }).isns, { host: 'isns.example', port: 3205 });
   t.ok(resolveOptions({ redirect: { to: 'x' } }), 'a target that is elsewhere needs no disk');
   t.end();
 });
@@ -413,6 +415,7 @@ void t.test('every complaint of resolveOptions', t => {
     [{ ...d({}), groups: [0] }, 'groups[0]: a portal group is a whole number from 1 to 65535'],
     [{ ...d({}), redirect: { to: 'a:0' } }, 'redirect.to: needs the port that the target has there'],
     [{ ...d({}), redirect: { to: 'a b' } }, /^redirect\.to: "a b" is no portal/],
+    [{ ...d({}), isns: '::1' }, /^isns: "::1" is no portal/],
     [{ ...d({}), redirect: {} }, 'redirect.to: is missing'],
     [
       { ...d({}), limits: { conections: 1 } },

@@ -470,6 +470,7 @@ void t.test('options applied to a San that serves', async t => {
     [{ disks: [new0, disk], tapes: [{ name: 't0', memory: '1G' }] }, /t0: the size of a tape/],
     [{ disks: [new0, disk], portals: ['127.0.0.1:1'] }, /portals: portals cannot change/],
     [{ disks: [new0, disk], state: '/tmp' }, /state: cannot change/],
+    [{ disks: [new0, disk], isns: '127.0.0.1' }, /isns: cannot change/],
     [{ disks: [new0, disk], targets: [{ iqn: 'iqn.2026-01.io.x:b' }] }, /targets: the targets/],
     [{ disks: [{ name: 'new', memory: 'x' }] }, /disks\[0\]\.memory/],
     [{ disks: [new0, disk, { name: 'd9', path: join(path, 'no') }] }, /d9/],
