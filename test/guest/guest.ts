@@ -170,6 +170,8 @@ function qemuArguments(options: GuestOptions): string[] {
     ...['-append', 'console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off'],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
+    // It has room for 32 of them by itself, its own among them.
+    ...['-global', 'fw_cfg_io.x-file-slots=128'],
     ...['-fw_cfg', `name=opt/sanlet/env,string=${quoted(env.join(''))}`],
     ...files,
   ];
