@@ -1,7 +1,6 @@
 /**
- * Nonsense, from bytes to command descriptor blocks. SANLET_SEED runs one again; SANLET_FUZZ_MS makes it longer than the six
- * seconds of `npm test`. What must hold: no crash, no error in the log, every command answered, memory bounded, and
- * units that were not addressed unchanged.
+ * Nonsense on the wire, from bytes to command descriptor blocks. SANLET_SEED runs it again. What must hold: no crash, no
+ * error in the log, every command answered, memory bounded, and units that were not addressed unchanged.
  */
 import t, { type Test } from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
@@ -20,9 +19,10 @@ import { duplexPair } from '../harness/duplex.ts';
 import { Initiator, cdb16, lunField, read10, write10 } from '../harness/initiator.ts';
 import { NONE, build } from '../harness/peer.ts';
 import { Random, SEED, pattern } from '../harness/random.ts';
+import { shareMs } from './budget.ts';
 import { TARGET, garbage, recorder, turns, until } from '../harness/rig.ts';
 
-const EACH_MS = Number(process.env['SANLET_FUZZ_MS'] ?? 6_000) / 3;
+const EACH_MS = shareMs(0.15);
 const OTHER = 'iqn.2026-01.io.sanlet:other';
 const GUARD = 3;
 const MIB = 1 << 20;
@@ -151,7 +151,7 @@ void t.test('random bytes', async t => {
     ours.destroy();
   }
   await intact(t);
-  t.ok(connections > 50, `${connections} connections`);
+  t.ok(connections > 30, `${connections} connections`);
 });
 
 /** Every field of a PDU at random, most of them near what would be right. */
@@ -273,7 +273,7 @@ void t.test('random PDUs', async t => {
   await intact(t);
   await garbage();
   t.ok(memory() - before < 128 + 64, `${Math.round(memory() - before)} MiB more than before`);
-  t.ok(pdus > 2_000 && answers > 500, `${sessions} sessions, ${pdus} PDUs, ${answers} answers`);
+  t.ok(pdus > 1_000 && answers > 250, `${sessions} sessions, ${pdus} PDUs, ${answers} answers`);
 });
 
 void t.test('random CDBs and parameter lists', async t => {
@@ -336,5 +336,5 @@ void t.test('random CDBs and parameter lists', async t => {
   await intact(t);
   await garbage();
   t.ok(memory() - before < 128 + 64, `${Math.round(memory() - before)} MiB more than before`);
-  t.ok(commands > 500, `${commands} commands: ${JSON.stringify([...statuses])}`);
+  t.ok(commands > 300, `${commands} commands: ${JSON.stringify([...statuses])}`);
 });

@@ -1,8 +1,8 @@
 /** `npm run conformance`: iscsi-test-cu against sanlet, or against another target, as a table. */
 import { parseArgs } from 'node:util';
-import { excepted } from './suite-exceptions.ts';
-import { namedGround, ownGround } from './suite-ground.ts';
-import { listTests, OUTCOMES, runSuite, tally, type Verdict } from './suite.ts';
+import { excepted } from '../live/suite-exceptions.ts';
+import { namedGround, ownGround } from '../live/suite-ground.ts';
+import { listTests, OUTCOMES, runSuite, tally, type Verdict } from '../live/suite.ts';
 
 const USAGE = `npm run conformance -- [options]
 

@@ -1,5 +1,5 @@
 /** `npm run docs:conformance` */
 import { writeFileSync } from 'node:fs';
-import { DOCUMENT, document } from './document.ts';
+import { DOCUMENT, document } from '../tidy/conformance/document.ts';
 
 writeFileSync(DOCUMENT, document());
