@@ -80,7 +80,7 @@ const OPENERS: Record<
 > = {
   disk: async (resolved, iqn, state, log) => {
     const { path, bytes, blockSize, readOnly, removable, name } = resolved;
-    const allocationLimitBytes = resolved.thinBytes;
+    const { thinBytes: allocationLimitBytes, physicalBlockSize } = resolved;
     const backend =
       path === undefined
         ? memoryDisk({ bytes: bytes!, blockSize, allocationLimitBytes })
@@ -94,7 +94,7 @@ const OPENERS: Record<
           });
     const identity = identify(iqn, name, { product: 'DISK', revision: REVISION });
     const unit = await unitOver(backend, resolved, iqn, state, kept =>
-      disk({ identity, backend, removable, log, state: kept }),
+      disk({ identity, backend, removable, log, state: kept, physicalBlockSize }),
     );
     return {
       unit,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ConfigError } from '../../lib/index.ts';
+import { ConfigError, San } from '../../lib/index.ts';
 import type { SanOptions } from '../../lib/config/options.ts';
 import { decodeLun, encodeLun } from '../../lib/scsi-cmds/lun.ts';
 import { type Initiator, lunField, read10, write10 } from '../harness/initiator.ts';
@@ -124,7 +124,7 @@ void t.test(
   },
 );
 
-void t.test('SBC-3 4.7: a disk that grows keeps its content, and is told of once', async t => {
+void t.test('SBC-3 5.16: a disk that grows keeps its content, and is told of once', async t => {
   const path = join(t.testdir(), 'd0.img');
   const options: SanOptions = {
     disks: [
@@ -184,7 +184,7 @@ void t.test('SBC-3 5.11: beyond the new end of a disk that shrank there is nothi
 });
 
 void t.test(
-  'SBC-3 4.7: a file that grew from outside is looked at again, in whole blocks of 4096',
+  'SBC-3 5.16: a file that grew from outside is looked at again, in whole blocks of 4096',
   async t => {
     const path = join(t.testdir(), 'd0.img');
     const san = await startSan(t, { disks: [{ name: 'd0', path, size: '1M', block: 4096 }] });
@@ -240,7 +240,7 @@ void t.test('SBC-3 6.5.1: write protection comes and goes, and is told of once',
   t.equal((await peer.command(3, '0a 00 00 02 00', { write: data })).said, '7/2700', 'WRITE(6) of a tape');
 });
 
-void t.test('SAM-5 4.7.7.4: LUNs above 255 are addressed in flat space, up to 16383', async t => {
+void t.test('SAM-5 4.7.7: LUNs above 255 are addressed in flat space, up to 16383', async t => {
   const san = await startSan(t, {
     disks: [
       { name: 'd0', memory: '1M' },
@@ -259,11 +259,7 @@ void t.test('SAM-5 4.7.7.4: LUNs above 255 are addressed in flat space, up to 16
   const field = Buffer.alloc(8);
   encodeLun(16383, field, 0);
   t.equal(decodeLun(field, 0), 16383);
-  t.equal(
-    decodeLun(Buffer.from('4000000000000000', 'hex'), 0),
-    0,
-    'flat space names LUN 0 too (SAM-5 4.7.7.3)',
-  );
+  t.equal(decodeLun(Buffer.from('4000000000000000', 'hex'), 0), 0, 'flat space names LUN 0 too');
   for (const [form, what] of [
     ['0100000000000000', 'another bus'],
     ['8000000000000000', 'logical unit addressing'],
@@ -275,6 +271,43 @@ void t.test('SAM-5 4.7.7.4: LUNs above 255 are addressed in flat space, up to 16
     t.equal(decodeLun(Buffer.from(form, 'hex'), 0), undefined, what);
   }
   t.ok(lunField(300).equals(Buffer.from('412c000000000000', 'hex')));
+});
+
+void t.test('SBC-3 4.11: a disk that is being sanitized keeps its size, and can be taken away', async t => {
+  const san = await startSan(t, {
+    disks: [
+      { name: 'd0', memory: '1G' },
+      { name: 'd1', memory: '1M', physical: 512 },
+    ],
+  });
+  const peer = await logIn(t, san, { luns: [0, 1] });
+  const sanitize = await peer.command(0, '48 81 00 00 00 00 00 00 08', {
+    write: Buffer.from('0100000400000000', 'hex'),
+  });
+  t.equal(sanitize.said, '', 'SANITIZE OVERWRITE with IMMED');
+  t.match(await ready(peer, 0), /^2\/041b/);
+  await sentence(t, san.resize(0, '2G'), /d0 cannot be resized: it is being formatted or sanitized/, false);
+  await san.remove(0);
+  t.equal(await ready(peer, 0), '5/2500');
+  const { data } = await peer.command(1, READ_CAPACITY_16, { read: 32 });
+  t.equal(data[13]! & 0x0f, 0, 'physical blocks of 512');
+});
+
+void t.test('SBC-3 4.7.3.6: thin says how much of a disk may be in use', async t => {
+  const disks = [{ name: 'd0', memory: '1M', thin: '4K' }];
+  const san = await San.start({ iqn: TARGET, disks }); // it logs that the space has run out
+  t.teardown(() => san.stop());
+  const peer = await logIn(t, san);
+  t.equal((await peer.command(0, write10(0, 8), { write: Buffer.alloc(4096) })).said, '');
+  let { said } = await peer.command(0, write10(8, 8), { write: Buffer.alloc(4096) });
+  // A threshold may be told first.
+  if (said.startsWith('6/')) ({ said } = await peer.command(0, write10(8, 8), { write: Buffer.alloc(4096) }));
+  t.equal(said, '7/2707', 'SPACE ALLOCATION FAILED WRITE PROTECT');
+  t.equal(
+    (await peer.command(0, write10(0, 8), { write: Buffer.alloc(4096, 1) })).said,
+    '',
+    'what is in use is written',
+  );
 });
 
 void t.test('misuse is told in one sentence, and changes nothing', async t => {

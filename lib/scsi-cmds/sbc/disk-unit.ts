@@ -183,17 +183,13 @@ export class DiskUnit extends LogicalUnit {
 
   /**
    * Another size, or with undefined the one that the medium has been given from outside; commands under way end first.
-   * True when it changed: every nexus that sees the unit is told (SBC-3 4.7). Rejects with one sentence.
+   * True when it changed: every nexus that sees the unit is told. Rejects with one sentence.
    */
   async resize(bytes?: number): Promise<boolean> {
     const { backend } = this;
     if (backend.resize === undefined) throw new Error(`the size of ${this.identity.name} cannot change`);
-    if (this.operation !== undefined)
-      throw new Error(
-        `${this.identity.name} is being formatted or sanitized, and keeps its size until that has ended`,
-      );
     const changed = await this.alone(async () => {
-      this.#requireAtRest();
+      if (this.operation !== undefined) throw new Error('it is being formatted or sanitized');
       await backend.resize!(bytes);
       const blocks = Math.floor(backend.bytes / this.blockSize);
       if (blocks === this.blocks) return false;
@@ -203,14 +199,6 @@ export class DiskUnit extends LogicalUnit {
     });
     if (changed) this.attention(Attention.CAPACITY_CHANGED);
     return changed;
-  }
-
-  #requireAtRest(): void {
-    try {
-      this.requireMedium();
-    } catch {
-      throw new Error('its medium is out, or has an operation at work on it');
-    }
   }
 
   /** What a flush that fails means: something that was answered could not be written. Logged here. */
