@@ -361,18 +361,21 @@ export class San implements AsyncDisposable {
     return { target, name: unit.name };
   }
 
-  /** Ends sessions and copies, closes portals and media. Idempotent. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+  /**
+   * Ends sessions and copies, closes portals and media. Idempotent. With `graceMs` initiators are asked to log out first and
+   * have so long to do it (RFC 7143 11.9.1).
+   */
+  stop({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
     return this.#stopping;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(graceMs: number): Promise<void> {
     const closed = this.#listening.map(portal => portal.close());
     // Together: a copy may wait behind a command of a session, and a session for its copy.
     await Promise.all([
       ...this.#served.map(({ copies }) => copies.stop()),
-      this.#node.stop(),
+      this.#node.stop(graceMs),
       this.#isns?.stop(),
     ]);
     await Promise.all(closed);

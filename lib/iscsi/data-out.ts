@@ -149,9 +149,12 @@ export function receiveDataOut(
   if (found === undefined) return;
   const { task, part } = found;
   let wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
-  if (wrong !== undefined && connection.kept !== undefined && isLoss(task, part, header, digestFailed)) {
-    recover(task, part);
-    return;
+  if (wrong !== undefined && connection.kept !== undefined) {
+    if (isRepeat(task, part, header)) return;
+    if (isLoss(task, part, header, digestFailed)) {
+      recover(task, part);
+      return;
+    }
   }
   // What fits now but did not when it began to come has gone nowhere.
   if (length > 0 && into === undefined) wrong ??= TransportSense.UNEXPECTED_UNSOLICITED_DATA;
@@ -178,7 +181,10 @@ export function receiveDataOut(
       fail(task, TransportSense.INCORRECT_AMOUNT_OF_DATA);
       return;
     }
-    if (final) task.solicited.splice(task.solicited.indexOf(part), 1);
+    if (final) {
+      task.solicited.splice(task.solicited.indexOf(part), 1);
+      if (connection.kept !== undefined) retire(task, part.targetTransferTag); // an R2T that went twice is answered twice
+    }
     // Sequences may be filled side by side; what is whole from the start is what counts.
     task.received = task.solicited.length > 0 ? task.solicited[0]!.next : task.nextR2T;
   }
@@ -190,9 +196,15 @@ export function receiveDataOut(
   } else if (!task.unsolicitedOpen) solicit(task);
 }
 
+/** It has come before: a command that was retried brings its data again (RFC 7143 7.2.1). */
+function isRepeat(task: ScsiTask, part: Solicited | undefined, header: Buffer): boolean {
+  if (part === undefined && dataOut.targetTransferTag.get(header) !== NO_TAG) return false;
+  return serialBefore(dataOut.dataSN.get(header), part?.dataSN ?? task.unsolicitedDataSN);
+}
+
 /**
  * A PDU of a sequence that we know was lost (RFC 7143 7.8, 7.9): this one is spoilt, or it is a later one than was
- * expected. One that repeats what has come, or that belongs to nothing, is a mistake of the initiator's.
+ * expected. One that belongs to nothing is a mistake of the initiator's.
  */
 function isLoss(task: ScsiTask, part: Solicited | undefined, header: Buffer, digestFailed: boolean): boolean {
   if (part === undefined && (dataOut.targetTransferTag.get(header) !== NO_TAG || !task.unsolicitedOpen)) {

@@ -5,6 +5,7 @@ import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { LunView } from '../scsi-cmds/lun-view.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { type AccessRule, NO_LUNS, admitted, ruleFor } from './access.ts';
+import { tell } from './async-message.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { recoverSequences } from './data-out.ts';
 import { ACKNOWLEDGE_MS, LIMITS, type Limits, SEQUENCE_TIMEOUT_MS } from './limits.ts';
@@ -15,6 +16,7 @@ import type { Login } from './login/login.ts';
 import { ping } from './nop.ts';
 import { PayloadBudget } from './payload-budget.ts';
 import { NO_TAG } from './pdu/header.ts';
+import { AsyncEvent } from './pdu/async-message.ts';
 import { LoginStatus } from './pdu/login.ts';
 import { Session } from './session.ts';
 
@@ -285,6 +287,55 @@ export class IscsiNode {
     }
   }
 
+  /**
+   * Asks the initiators of a target, or of all of them, to log out (RFC 7143 11.9.1, event 1), and drops those that have
+   * not when `graceMs` is over, with a word (event 3). Resolves when their sessions are gone.
+   */
+  async requestLogout(graceMs: number, device?: TargetDevice): Promise<void> {
+    const asked = [...this.#sessions.values()].filter(
+      ({ connections, device: of }) =>
+        connections.size > 0 && of !== undefined && (device === undefined || of === device),
+    );
+    const seconds = Math.min(0xffff, Math.ceil(graceMs / 1000));
+    for (const { connections } of asked) {
+      for (const connection of connections) tell(connection, AsyncEvent.LOGOUT_REQUEST, 0, 0, seconds);
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    const gone = asked.map(session => session.closed);
+    await Promise.race([Promise.all(gone), over]);
+    clearTimeout(timer);
+    for (const session of asked) if (!session.closing) this.dropSession(session, 'it did not log out');
+    await Promise.all(gone);
+  }
+
+  /** Ends a session with all its connections, after telling it (RFC 7143 11.9.1, event 3). It may log in again at once. */
+  dropSession(session: Session, why: string): void {
+    for (const connection of session.connections) tell(connection, AsyncEvent.DROP_ALL_CONNECTIONS);
+    void this.closeSession(session);
+    for (const connection of [...session.connections]) connection.end(why);
+  }
+
+  /**
+   * Ends one connection; the session is told, by another one where it has one (RFC 7143 11.9.1, event 2), when it may log
+   * in again and for how long its tasks are kept.
+   */
+  dropConnection(connection: Connection, why: string): void {
+    const { session, cid } = connection;
+    if (session === undefined || connection.ended) return;
+    const { defaultTime2Wait, defaultTime2Retain } = session.parameters;
+    const teller = [...session.connections].find(each => each !== connection) ?? connection;
+    tell(teller, AsyncEvent.DROP_CONNECTION, cid, defaultTime2Wait, defaultTime2Retain);
+    connection.end(why);
+  }
+
+  /** The sessions of a target. */
+  *sessions(device: TargetDevice): Iterable<Session> {
+    for (const session of this.#sessions.values()) if (session.device === device) yield session;
+  }
+
   /** Half-open connections and writes whose data does not come. */
   #look(): void {
     const now = performance.now();
@@ -294,7 +345,7 @@ export class IscsiNode {
       if (session === undefined) continue;
       const stalled = this.#stalled(connection, now);
       const silentMs = now - connection.nowMs;
-      if (stalled) connection.drop('data of a write did not come');
+      if (stalled) this.dropConnection(connection, 'data of a write did not come');
       else if (connection.outbox.stuckMs(now) > stuckMs) connection.drop('the peer takes nothing');
       else if (silentMs > 2 * silenceMs) connection.drop('the peer fell silent');
       else if (connection.pingTag === NO_TAG && (silentMs > silenceMs || unacknowledged(connection, now)))
@@ -314,10 +365,11 @@ export class IscsiNode {
     return false;
   }
 
-  /** Ends every connection and session. */
-  async stop(): Promise<void> {
+  /** Ends every connection and session; with `graceMs` the initiators are asked to log out before, and have so long. */
+  async stop(graceMs = 0): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
+    if (graceMs > 0) await this.requestLogout(graceMs);
     for (const connection of [...this.#connections]) connection.drop('stopping');
     await Promise.all([...this.#sessions.values()].map(session => this.closeSession(session)));
   }

@@ -1,4 +1,5 @@
 import { encodeFixed } from '../scsi-cmds/sense.ts';
+import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
@@ -222,13 +223,20 @@ export class Session implements Carrier, Creditor {
   }
 
   /**
-   * Those of the session's tasks that address `lun` and that its unit does not have are dropped: they wait for credit, or
-   * for a connection to be answered on. True: there were some.
+   * Those of the session's tasks that are for `unit` and that it does not have are dropped: they wait for credit, or for a
+   * connection to be answered on. `told`: with TASK ABORTED (SPC-4 7.5.8). True: there were some.
    */
-  dropHeld(lun: number): boolean {
-    const held = this.#held.filter(each => each.lun === lun);
-    for (const task of this.tasks.values()) if (task.answered && task.lun === lun) held.push(task);
-    for (const task of held) this.abort(task, () => {});
+  dropHeld(unit: LogicalUnit, told: boolean): boolean {
+    const theirs = (task: ScsiTask): boolean => this.device!.unit(this.nexus, task.lun) === unit;
+    const held = this.#held.filter(theirs);
+    for (const task of this.tasks.values()) if (task.answered && theirs(task)) held.push(task);
+    for (const task of held) {
+      if (told && !task.answered) {
+        this.#held.splice(this.#held.indexOf(task), 1);
+        task.status = Status.TASK_ABORTED;
+        this.#answer(task);
+      } else this.abort(task, () => {});
+    }
     return held.length > 0;
   }
 

@@ -1,5 +1,7 @@
 import { decodeLun } from '../scsi-cmds/lun.ts';
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
+import type { Nexus } from '../scsi-cmds/nexus.ts';
+import { Attention } from '../scsi-cmds/unit-attention.ts';
 import type { Connection } from './connection.ts';
 import { Opcode } from './pdu/header.ts';
 import {
@@ -16,7 +18,7 @@ type Function = (connection: Connection, header: Buffer, answer: Answer) => void
 
 /** On the unit that the LUN field names to this nexus. */
 const onUnit =
-  (act: (connection: Connection, unit: LogicalUnit, lun: number, done: () => void) => void): Function =>
+  (act: (connection: Connection, unit: LogicalUnit, done: () => void) => void): Function =>
   (connection, header, answer) => {
     const lun = decodeLun(header, 8);
     const { device, nexus } = connection.session!;
@@ -24,8 +26,25 @@ const onUnit =
       answer(TaskFunctionResponse.NO_SUCH_LUN);
       return;
     }
-    act(connection, device!.unit(nexus, lun), lun, () => answer(TaskFunctionResponse.COMPLETE));
+    // RFC 7143 4.2.3.3: commands that were sent before it are affected, so they have to come first.
+    connection.session!.window.whenReached(request.cmdSN.get(header), () => {
+      act(connection, device!.unit(nexus, lun), () => answer(TaskFunctionResponse.COMPLETE));
+    });
   };
+
+/**
+ * Commands of every session that wait for credit go as those do that the unit has. Gives the nexuses of other sessions that
+ * lost some without being answered.
+ */
+function dropHeld(connection: Connection, unit: LogicalUnit): Nexus[] {
+  const own = connection.session!;
+  const lost: Nexus[] = [];
+  for (const session of connection.node.sessions(own.device!)) {
+    const told = session !== own && unit.modePages.taskAbortedStatus;
+    if (session.dropHeld(unit, told) && session !== own && !told) lost.push(session.nexus);
+  }
+  return lost;
+}
 
 const abortTask: Function = (connection, header, answer) => {
   const session = connection.session!;
@@ -45,14 +64,15 @@ const abortTask: Function = (connection, header, answer) => {
 
 const resetTarget =
   (cold: boolean): Function =>
-  (connection, _header, answer) => {
-    const { device, nexus } = connection.session!;
+  (connection, header, answer) => {
+    const { device, nexus, window } = connection.session!;
     const units = device!.visible(nexus).map(([, unit]) => unit);
     // Sessions that use what this one does not see are not its to end (RFC 7143 11.5.1, 11.6.1).
     if (cold && units.length < device!.units.length) {
       answer(TaskFunctionResponse.NOT_AUTHORIZED);
       return;
     }
+    window.skipTo(request.cmdSN.get(header)); // RFC 7143 4.2.3.3: what has not come is affected, too
     let left = units.length;
     const done = (): void => {
       if (--left > 0) return;
@@ -63,16 +83,19 @@ const resetTarget =
       left = 1;
       done();
     }
-    for (const unit of units) unit.reset(done, connection.session!.nexus);
+    for (const unit of units) {
+      dropHeld(connection, unit);
+      unit.reset(done, nexus);
+    }
   };
 
 const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [TaskFunction.ABORT_TASK, abortTask],
   [
     TaskFunction.ABORT_TASK_SET,
-    onUnit((connection, unit, lun, done) => {
+    onUnit((connection, unit, done) => {
       const { nexus } = connection.session!;
-      connection.session!.dropHeld(lun);
+      connection.session!.dropHeld(unit, false);
       unit.abort(task => task.nexus === nexus, done);
     }),
   ],
@@ -80,15 +103,19 @@ const FUNCTIONS: ReadonlyMap<number, Function> = new Map<number, Function>([
   [TaskFunction.CLEAR_ACA, (_connection, _header, answer) => answer(TaskFunctionResponse.NOT_SUPPORTED)],
   [
     TaskFunction.CLEAR_TASK_SET,
-    onUnit((connection, unit, lun, done) => {
-      connection.session!.dropHeld(lun);
-      unit.clearTaskSet(connection.session!.nexus, done);
+    onUnit((connection, unit, done) => {
+      const lost = dropHeld(connection, unit);
+      unit.clearTaskSet(connection.session!.nexus, () => {
+        // SAM-5 5.14.3: those whose commands went are told.
+        for (const { id } of lost) unit.attentions.establish(id, Attention.COMMANDS_CLEARED);
+        done();
+      });
     }),
   ],
   [
     TaskFunction.LOGICAL_UNIT_RESET,
-    onUnit((connection, unit, lun, done) => {
-      connection.session!.dropHeld(lun);
+    onUnit((connection, unit, done) => {
+      dropHeld(connection, unit);
       unit.reset(done, connection.session!.nexus);
     }),
   ],

@@ -6,7 +6,7 @@ import type { IscsiNode } from '../../lib/iscsi/node.ts';
 import { type Initiator, read10, write10 } from '../harness/initiator.ts';
 import type { Pdu } from '../harness/peer.ts';
 import { pattern } from '../harness/random.ts';
-import { TARGET, connect, logIn, startNode, startSan, turns, until } from '../harness/rig.ts';
+import { TARGET, clock, connect, logIn, startNode, startSan, turns, until } from '../harness/rig.ts';
 
 const TUR = '00';
 const keys = { MaxConnections: '4', InitialR2T: 'No' };
@@ -286,4 +286,131 @@ void t.test('RFC 7143 4.2.2.1: what waits for its turn is bounded', async t => {
   t.same(new Set(rejects.map(pdu => pdu.num('reason'))), new Set([0x0a]), '11.17.1: out of resources');
   t.equal(rejects.length, 38, `the others are rejected in their turn (${held} MiB)`);
   t.equal((await one.command(0, TUR)).status, 0);
+});
+
+void t.test('RFC 7143 11.9: Asynchronous Message', async t => {
+  await t.test('11.9.1: the target asks for a logout', async t => {
+    const { node, device } = startNode(t);
+    const [one, two] = (await several(t, node, 2)) as [Initiator, Initiator];
+    const deaf = await logIn(t, node, { isid: '800000000002' });
+    const expected = one.expStatSN;
+    const began = performance.now();
+    const asked = node.requestLogout(300, device);
+    for (const peer of [one, two, deaf]) {
+      const message = await peer.nextOf(Opcode.ASYNC_MESSAGE);
+      t.equal(message.num('event'), 1);
+      t.equal(message.num('parameter3'), 1, 'within so many seconds');
+      t.equal(message.num('initiatorTaskTag'), 0xffff_ffff);
+      t.equal(message.data.length, 0);
+    }
+    t.equal(one.expStatSN, expected + 1, 'it has a StatSN of its own');
+    t.equal((await one.command(0, TUR)).status, 0, 'until then all goes on');
+    t.equal((await one.logout(0)).num('response'), 0, 'who logs out in time gets a response');
+    await Promise.all([one.ended, two.ended]);
+    t.notOk(deaf.gone);
+    const drop = await deaf.nextOf(Opcode.ASYNC_MESSAGE);
+    t.equal(drop.num('event'), 3, 'who does not is told that all connections go');
+    await deaf.ended;
+    await asked;
+    t.ok(performance.now() - began >= 290);
+    t.equal(device.nexuses.size, 0);
+  });
+  await t.test('a stop does not wait for longer than it was told', async t => {
+    const san = await startSan(t, { disks: [{ name: 'd0', memory: '1MiB' }] });
+    const deaf = await logIn(t, san);
+    await san.stop({ graceMs: 50 });
+    t.same(
+      deaf.pdus.filter(pdu => pdu.opcode === Opcode.ASYNC_MESSAGE).map(pdu => pdu.num('event')),
+      [1, 3],
+    );
+    const quick = await startSan(t, { disks: [{ name: 'd0', memory: '1MiB' }] });
+    const peer = await logIn(t, quick);
+    await quick.stop();
+    t.notOk(
+      peer.pdus.some(pdu => pdu.opcode === Opcode.ASYNC_MESSAGE),
+      'nor at all by itself',
+    );
+  });
+  await t.test('11.9.1: the target drops a connection', async t => {
+    const { watch, sleep } = clock(t);
+    const { node } = startNode(t);
+    const [one, two] = (await several(t, node, 2, { DefaultTime2Retain: '7' })) as [Initiator, Initiator];
+    await stalled(two);
+    for (let i = 0; i < 4; i++) {
+      sleep(16_000);
+      await Promise.all([one.settled(), two.settled()]);
+    }
+    watch();
+    const message = await one.nextOf(Opcode.ASYNC_MESSAGE);
+    t.same(
+      ['event', 'parameter1', 'parameter2', 'parameter3'].map(name => message.num(name)),
+      [2, 1, 2, 7],
+      'its CID, Time2Wait and Time2Retain, by another one of the session',
+    );
+    await two.ended;
+    t.equal((await one.command(0, TUR)).status, 0);
+  });
+});
+
+void t.test('RFC 7143 4.2.3.3: what a multi-task abort affects', async t => {
+  const { node, device } = startNode(t);
+  const [one, two] = (await several(t, node, 2)) as [Initiator, Initiator];
+  const other = await logIn(t, node, { isid: '800000000002', luns: [0, 1] });
+  const sixteen = 16 << 20;
+  const hold = async (): Promise<number> => {
+    for (let i = 0; i < 4; i++) {
+      other.start(1, write10(0, 32_768), { write: Buffer.alloc(0), expect: sixteen });
+      await other.nextOf(Opcode.R2T);
+    }
+    const held = other.start(0, write10(0, 32_768), { write: Buffer.alloc(0), expect: sixteen });
+    t.same(await other.settled(), [], 'it waits for credit');
+    return held;
+  };
+  const freed = async (): Promise<void> => {
+    t.equal(await other.manage(2, { lun: 1 }), 0);
+    t.same(await other.settled(), [], 'it does not start when there is credit');
+    t.equal(other.maxCmdSN, other.expCmdSN + 127, 'and its place in the window is free');
+  };
+  await hold();
+  t.equal(await one.manage(2), 0, 'ABORT TASK SET');
+  t.equal(await other.manage(2, { lun: 1 }), 0);
+  t.equal(
+    (await other.nextOf(Opcode.R2T)).num('initiatorTaskTag') > 0,
+    true,
+    'does not touch what others hold',
+  );
+  t.equal(await other.manage(2), 0);
+  await hold();
+  t.equal(await one.manage(4), 0, 'CLEAR TASK SET');
+  await freed();
+  t.equal(
+    (await other.command(0, TUR)).said,
+    '6/2f00',
+    'SAM-5 5.14: who lost what waited for credit is told',
+  );
+  await hold();
+  t.equal(await one.manage(5), 0, 'LOGICAL UNIT RESET');
+  await freed();
+  await other.clear(0);
+  await one.clear(0);
+
+  const { cmdSN } = one;
+  const data = pattern(4096, 3);
+  let done = false;
+  one.cmdSN = cmdSN + 1;
+  const answer = one.manage(2).then(response => {
+    done = true;
+    return response;
+  });
+  await two.settled();
+  t.notOk(done, 'it waits for a command that was sent before it by another connection');
+  const late = two.start(0, write10(0, 8), { write: data, cmdSN });
+  t.equal(await answer, 0);
+  await two.settled();
+  t.equal(device.units[0]![1].tasks.length, 0, 'and that is aborted');
+  t.notOk(two.pdus.some(pdu => pdu.opcode === Opcode.SCSI_RESPONSE && pdu.num('initiatorTaskTag') === late));
+  const hole = one.cmdSN;
+  one.cmdSN = hole + 2;
+  t.equal(await one.manage(6), 0, 'TARGET WARM RESET does not wait …');
+  t.equal(one.expCmdSN, hole + 2, '… what has not come counts as come');
 });

@@ -5,7 +5,7 @@ import type { IscsiNode } from '../../lib/iscsi/node.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import { Initiator, cdb16, lunField, read10, write10 } from '../harness/initiator.ts';
 import { NONE, type Pdu } from '../harness/peer.ts';
-import { pattern } from '../harness/random.ts';
+import { Random, SEED, pattern } from '../harness/random.ts';
 import { TARGET, clock, connect, startNode, turns, until } from '../harness/rig.ts';
 
 const TUR = '00';
@@ -561,4 +561,325 @@ void t.test('RFC 7143 13.15, 13.16: tasks of a lost connection end when their ti
   await other.nextOf(Opcode.R2T);
   other.stream.destroy();
   t.ok(await until(() => device.units[0]![1].tasks.length === 0, 900), '0: at once');
+});
+
+/** One command of the initiator below. */
+interface Io {
+  readonly tag: number;
+  readonly cmdSN: number;
+  cid: number;
+  readonly lba: number;
+  readonly blocks: number;
+  /** What a write brings; a read compares with it. */
+  readonly data: Buffer;
+  readonly writes: boolean;
+  readonly pieces: Map<number, Pdu>;
+  readonly r2ts: Set<number>;
+  readonly r2tSNs: Set<number>;
+  status: Pdu | undefined;
+  statusBy: Initiator | undefined;
+  reassign: boolean;
+  idle: number;
+}
+
+/**
+ * An initiator at level 2 over two connections of which PDUs get lost both ways, and which break. It does what RFC 7143
+ * lets it do about that, and nothing else.
+ */
+class Survivor {
+  readonly peers: Initiator[] = [];
+  readonly ios = new Set<Io>();
+  readonly counts = { lost: 0, spoilt: 0, cuts: 0, snacks: 0, retries: 0, reassigned: 0 };
+  readonly problems: string[] = [];
+  readonly #t: Test;
+  readonly #node: IscsiNode;
+  readonly #random: Random;
+  readonly #read: number[] = [];
+  #expCmdSN = 0;
+  #maxCmdSN = 0;
+  #turns = 0;
+
+  constructor(t: Test, node: IscsiNode, random: Random) {
+    this.#t = t;
+    this.#node = node;
+    this.#random = random;
+  }
+
+  async connect(cid: number): Promise<void> {
+    const old = this.peers[cid];
+    const leader = this.peers[0];
+    const peer = connect(this.#t, this.#node);
+    if (old !== undefined) {
+      peer.expStatSN = old.expStatSN;
+      for (const io of this.ios) if (io.cid === cid && io.status !== undefined) this.#unheard(io);
+    }
+    if (leader === undefined) {
+      await peer.login({ target: TARGET, keys: { ...base, ErrorRecoveryLevel: '2', InitialR2T: 'No' } });
+    } else {
+      const { HeaderDigest, DataDigest, MaxRecvDataSegmentLength } = base;
+      await peer.join(leader, cid, { keys: { HeaderDigest, DataDigest, MaxRecvDataSegmentLength } });
+    }
+    peer.recovers = true;
+    this.peers[cid] = peer;
+    this.#read[cid] = peer.pdus.length;
+    this.#learn(peer);
+    if (leader === undefined) await peer.clear(0, 1);
+    this.#read[cid] = peer.pdus.length;
+    this.#learn(peer);
+    const random = this.#random;
+    peer.lose = () => random.chance(25) && ++this.counts.lost > 0;
+    peer.spoils = () => {
+      if (!random.chance(25)) return undefined;
+      this.counts.spoilt++;
+      return random.pick(['header', 'data'] as const);
+    };
+    peer.acknowledges = pdu => {
+      const io = this.#io(pdu.num('initiatorTaskTag'));
+      return io === undefined || io.writes || this.#missing(io, pdu).length === 0;
+    };
+    for (const io of this.ios) {
+      if (io.cid !== cid || old === undefined) continue;
+      io.idle = 0;
+      if (((this.#expCmdSN - io.cmdSN) | 0) > 0) {
+        // What is not in order is not acknowledged, and comes again.
+        const upTo = this.#contiguous(io);
+        for (const dataSN of io.pieces.keys()) if (dataSN >= upTo) io.pieces.delete(dataSN);
+        io.reassign = true;
+        this.#reassign(io);
+      } else this.#send(io);
+    }
+  }
+
+  #unheard(io: Io): void {
+    io.status = undefined;
+    io.statusBy = undefined;
+  }
+
+  #io(tag: number): Io | undefined {
+    for (const io of this.ios) if (io.tag === tag) return io;
+    return undefined;
+  }
+
+  get room(): boolean {
+    return ((this.#maxCmdSN - this.peers[0]!.cmdSN) | 0) >= 0;
+  }
+
+  start(lba: number, data: Buffer, writes: boolean): Io {
+    const peer = this.peers[0]!;
+    const io: Io = {
+      tag: peer.newTag(),
+      cmdSN: peer.cmdSN,
+      cid: this.#random.below(2),
+      lba,
+      blocks: data.length / 512,
+      data,
+      writes,
+      pieces: new Map(),
+      r2ts: new Set(),
+      r2tSNs: new Set(),
+      status: undefined,
+      statusBy: undefined,
+      reassign: false,
+      idle: 0,
+    };
+    peer.cmdSN = (peer.cmdSN + 1) >>> 0;
+    this.ios.add(io);
+    this.#send(io);
+    return io;
+  }
+
+  #send({ tag, cmdSN, cid, lba, blocks, data, writes }: Io): void {
+    const peer = this.peers[cid]!;
+    if (peer.gone) return;
+    if (!writes) {
+      peer.start(0, read10(lba, blocks), { read: data.length, tag, cmdSN });
+      return;
+    }
+    const immediateBytes = Math.min(data.length, tag % 3 === 0 ? 0 : 1024);
+    const more = tag % 2 === 0 ? Math.min(data.length, 3072) - immediateBytes : 0;
+    peer.start(0, write10(lba, blocks), { write: data, tag, cmdSN, immediateBytes, final: more <= 0 });
+    if (more > 0) peer.sequence(0, tag, NONE, data, immediateBytes, immediateBytes + more, 1024);
+  }
+
+  #reassign({ tag, cid, writes, r2tSNs, ...io }: Io): void {
+    const peer = this.peers[cid]!;
+    let expDataSN = this.#contiguous(io);
+    if (writes) for (expDataSN = 0; r2tSNs.has(expDataSN);) expDataSN++;
+    peer.send(Opcode.TASK_MANAGEMENT_REQUEST, {
+      immediate: true,
+      final: true,
+      function: 8,
+      lun: lunField(0),
+      initiatorTaskTag: 0x8000_0000 + tag,
+      referencedTaskTag: tag,
+      cmdSN: peer.cmdSN,
+      expStatSN: peer.expStatSN,
+      expDataSN,
+    });
+    this.counts.reassigned++;
+  }
+
+  #contiguous({ pieces }: Pick<Io, 'pieces'>): number {
+    let count = 0;
+    while (pieces.has(count)) count++;
+    return count;
+  }
+
+  /** DataSNs that have not come, up to the end of the data. */
+  #missing(io: Io, also?: Pdu): number[] {
+    const came = new Map(io.pieces);
+    if (also?.opcode === Opcode.DATA_IN) came.set(also.num('dataSN'), also);
+    const most = Math.ceil(io.data.length / 1024);
+    return Array.from({ length: most }, (_, dataSN) => dataSN).filter(dataSN => !came.has(dataSN));
+  }
+
+  #learn(peer: Initiator): void {
+    if (((peer.expCmdSN - this.#expCmdSN) | 0) > 0 || this.#expCmdSN === 0) this.#expCmdSN = peer.expCmdSN;
+    if (((peer.maxCmdSN - this.#maxCmdSN) | 0) > 0 || this.#maxCmdSN === 0) this.#maxCmdSN = peer.maxCmdSN;
+  }
+
+  /** One turn: takes what came, recovers what stands still. Gives what is done. */
+  async turn(): Promise<Io[]> {
+    for (const [cid, peer] of this.peers.entries()) {
+      for (; this.#read[cid]! < peer.pdus.length; this.#read[cid]!++)
+        this.#take(peer, peer.pdus[this.#read[cid]!]!);
+      this.#learn(peer);
+      // One break is sure to come, others as it happens.
+      if (++this.#turns === 100 || this.#random.chance(200)) {
+        peer.stream.destroy();
+        this.counts.cuts++;
+      }
+      if (peer.gone) await this.connect(cid);
+    }
+    for (const io of this.ios) if (++io.idle > 40) this.#recover(io);
+    const done = [...this.ios].filter(
+      io => io.status !== undefined && (io.writes || this.#missing(io).length === 0),
+    );
+    for (const io of done) {
+      this.ios.delete(io);
+      if (io.status!.num('status') !== 0) this.problems.push(`status of ${io.tag}: ${io.status!.toString()}`);
+      for (const [dataSN, pdu] of io.pieces) {
+        const at = pdu.num('bufferOffset');
+        if (!pdu.data.equals(io.data.subarray(at, at + pdu.data.length)))
+          this.problems.push(`data of ${io.tag}, DataSN ${dataSN}`);
+      }
+      io.statusBy!.took(io.status!.num('statSN'));
+    }
+    return done;
+  }
+
+  #take(peer: Initiator, pdu: Pdu): void {
+    const tag = pdu.num('initiatorTaskTag');
+    if (pdu.opcode === Opcode.NOP_IN && tag === NONE) {
+      const transferTag = pdu.num('targetTransferTag');
+      const numbers = { cmdSN: peer.cmdSN, expStatSN: peer.expStatSN };
+      peer.send(Opcode.NOP_OUT, {
+        immediate: true,
+        final: true,
+        initiatorTaskTag: NONE,
+        targetTransferTag: transferTag,
+        ...numbers,
+      });
+    }
+    if (pdu.opcode === Opcode.TASK_MANAGEMENT_RESPONSE) {
+      const io = this.#io(tag - 0x8000_0000);
+      // 3: an answer before this one was lost, and it is ours already.
+      if (io !== undefined && [0, 3].includes(pdu.num('response'))) io.reassign = false;
+      else if (io !== undefined) this.problems.push(`reassignment: ${pdu.toString()}`);
+    }
+    const io = this.#io(tag);
+    if (io === undefined || this.peers[io.cid] !== peer) return;
+    io.idle = 0;
+    if (pdu.opcode === Opcode.R2T) {
+      io.r2tSNs.add(pdu.num('r2tSN'));
+      const transferTag = pdu.num('targetTransferTag');
+      if (io.r2ts.has(transferTag)) return;
+      io.r2ts.add(transferTag);
+      const from = pdu.num('bufferOffset');
+      peer.sequence(0, tag, transferTag, io.data, from, from + pdu.num('desiredDataTransferLength'), 1024);
+    } else if (pdu.opcode === Opcode.DATA_IN || pdu.opcode === Opcode.SCSI_RESPONSE) {
+      if (pdu.opcode === Opcode.DATA_IN) io.pieces.set(pdu.num('dataSN'), pdu);
+      if (pdu.opcode === Opcode.SCSI_RESPONSE || pdu.flag('hasStatus')) {
+        io.status = pdu;
+        io.statusBy = peer;
+      }
+      if (
+        pdu.opcode === Opcode.DATA_IN &&
+        pdu.flag('acknowledge') &&
+        this.#contiguous(io) > pdu.num('dataSN')
+      ) {
+        snack(peer, Snack.ACK, this.#contiguous(io), 0, { transferTag: pdu.num('targetTransferTag') });
+      }
+    }
+  }
+
+  #recover(io: Io): void {
+    const peer = this.peers[io.cid]!;
+    io.idle = 0;
+    if (peer.gone) return;
+    if (io.reassign) this.#reassign(io);
+    else if (((this.#expCmdSN - io.cmdSN) | 0) <= 0) {
+      this.counts.retries++;
+      this.#send(io);
+    } else {
+      this.counts.snacks++;
+      const missing = this.#missing(io);
+      if (!io.writes && missing.length > 0 && this.#random.chance(2)) {
+        snack(peer, Snack.DATA, missing[0]!, 1, { tag: io.tag });
+      } else snack(peer, Snack.DATA, 0, 0, { tag: io.tag });
+      if (io.status === undefined) snack(peer, Snack.STATUS, 0, 0);
+    }
+  }
+}
+
+void t.test('RFC 7143 7.1.4, 7.1.5: lost PDUs and broken connections lose no data at level 2', async t => {
+  t.comment(`SANLET_SEED=${SEED}`);
+  const random = new Random();
+  const { watch, sleep } = clock(t);
+  const { node } = startNode(t);
+  const survivor = new Survivor(t, node, random);
+  await survivor.connect(0);
+  await survivor.connect(1);
+  const BLOCKS = 32;
+  const model = Buffer.alloc(12 * BLOCKS * 512);
+  const workers = Array.from({ length: 12 }, (_, i) => ({
+    from: i * BLOCKS,
+    left: 20,
+    io: undefined as Io | undefined,
+  }));
+  let turnsLeft = 60_000;
+  for (; workers.some(({ left, io }) => left > 0 || io !== undefined) && turnsLeft > 0; turnsLeft--) {
+    for (const worker of workers) {
+      if (worker.io !== undefined || worker.left === 0 || !survivor.room) continue;
+      worker.left--;
+      const at = random.below(BLOCKS);
+      const blocks = random.between(1, BLOCKS - at);
+      const from = (worker.from + at) * 512;
+      const writes = random.chance(2);
+      const data = writes
+        ? pattern(blocks * 512, random.below(1e6))
+        : model.subarray(from, from + blocks * 512);
+      worker.io = survivor.start(worker.from + at, data, writes);
+      if (writes) data.copy(model, from);
+    }
+    for (const io of await survivor.turn()) workers.find(worker => worker.io === io)!.io = undefined;
+    await turns(1);
+    if (turnsLeft % 100 === 0) {
+      sleep(SEQUENCE_TIMEOUT_MS + 1);
+      watch();
+    }
+    if (survivor.problems.length > 0) break;
+  }
+  t.same(survivor.problems, []);
+  t.ok(turnsLeft > 0, `all of it ended: ${60_000 - turnsLeft} turns, ${JSON.stringify(survivor.counts)}`);
+  for (const [what, count] of Object.entries(survivor.counts)) t.ok(count > 0, `${what}: ${count}`);
+  const clean = await connect(t, node).login({ target: TARGET, isid: '800000000009' });
+  await clean.clear(0);
+  for (let i = 0; i < 12; i++) {
+    const { data } = await clean.command(0, read10(i * BLOCKS, BLOCKS), { read: BLOCKS * 512 });
+    t.ok(
+      data.equals(model.subarray(i * BLOCKS * 512, (i + 1) * BLOCKS * 512)),
+      `what was written is there, ${i}`,
+    );
+  }
 });

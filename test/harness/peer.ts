@@ -133,6 +133,10 @@ export class RawPeer {
   lose: ((pdu: Pdu) => boolean) | undefined;
   /** ExpStatSN stops at what is missing, and what comes again is no violation (RFC 7143 4.2.2.2). */
   recovers = false;
+  /** With `recovers`: false for a status that is not to be acknowledged yet; `took` does it later. */
+  acknowledges: (pdu: Pdu) => boolean = () => true;
+  /** Spoils a digest of what is sent. */
+  spoils: (() => 'header' | 'data' | undefined) | undefined;
   readonly #got = new Set<number>();
 
   get cmdSN(): number {
@@ -194,7 +198,12 @@ export class RawPeer {
   }
 
   sendHeader(header: Buffer, options: SendOptions = {}): void {
-    const bytes = this.bytes(header, options);
+    const spoilt = this.spoils?.();
+    const bytes = this.bytes(header, {
+      ...options,
+      ...(spoilt === 'header' ? { headerDigest: 'wrong' as const } : {}),
+      ...(spoilt === 'data' ? { dataDigest: 'wrong' as const } : {}),
+    });
     const { stopAt } = options;
     if (stopAt === undefined) this.stream.write(bytes);
     else {
@@ -288,6 +297,13 @@ export class RawPeer {
     this.#arrived(new Pdu(header, ahs, data));
   }
 
+  /** A response is in: it counts once all before it are. */
+  took(statSN: number): void {
+    if (((statSN - this.expStatSN) | 0) < 0) return;
+    this.#got.add(statSN);
+    while (this.#got.delete(this.expStatSN)) this.expStatSN = (this.expStatSN + 1) >>> 0;
+  }
+
   #arrived(pdu: Pdu): void {
     if (this.lose?.(pdu) === true) return;
     this.#check(pdu);
@@ -308,8 +324,7 @@ export class RawPeer {
         this.violations.push(`StatSN ${statSN} after ${last}: ${pdu.toString()}`);
       }
       if (this.recovers && numbered(pdu)) {
-        this.#got.add(statSN);
-        while (this.#got.delete(this.expStatSN)) this.expStatSN = (this.expStatSN + 1) >>> 0;
+        if (this.acknowledges(pdu)) this.took(statSN);
       } else if (numbered(pdu)) {
         this.#lastStatSN = statSN;
         this.expStatSN = (statSN + 1) >>> 0;
