@@ -9,6 +9,7 @@ const JOBS = [
   'filesystem',
   'pages',
   'blocks',
+  'tools',
   'disk-copy',
   'tape',
   'tar',

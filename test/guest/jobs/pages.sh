@@ -27,7 +27,7 @@ says 'INQUIRY of a disk tells of third-party copy' '3PC=1' sg_inq "$disk0_sg"
 says 'INQUIRY of the tape tells of third-party copy' '3PC=1' sg_inq "$tape_sg"
 says 'INQUIRY names its standards' 'SPC-5' sg_inq --descriptors "$disk0_sg"
 plain 'REPORT LUNS' sg_luns --decode "$disk0_sg"
-says 'REPORT LUNS of well-known units: none' 'length = 0' sg_luns --select=1 "$disk0_sg"
+says 'REPORT LUNS of well-known units has its own' '^ *c101000000000000' sg_luns --select=1 "$disk0_sg"
 
 # The codes that a list of pages has behind its header of 4 bytes, as two digits each.
 codes() { od -An -v -tx1 | tr -s ' \n' ' ' | cut -d ' ' -f 6-; }
