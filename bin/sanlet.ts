@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseSize, SIZE_FORMS } from '../lib/sizes.ts';
 import { version } from '../lib/version.ts';
+import type { CopiesOptions } from './copies.ts';
 import { ExitCode, report } from './failure.ts';
 
 /* What a command needs is loaded when it is called: a help text loads nothing, and a San is ready in a moment. */
@@ -27,7 +28,7 @@ const outputError = (text: string, write: (text: string) => void): void => {
   write(`sanlet: ${sentence}; see ${helpWords()}\n`);
 };
 
-const COMMANDS = ['demo', 'serve', 'ls', 'xcopy'];
+const COMMANDS = ['demo', 'serve', 'ls', 'xcopy', 'copies'];
 const helpWords = (): string => {
   const word = process.argv.slice(2).find(each => !each.startsWith('-'));
   return word !== undefined && COMMANDS.includes(word) ? `sanlet ${word} --help` : 'sanlet --help';
@@ -139,7 +140,7 @@ program
   .command('xcopy')
   .description('copy between two LUNs of one target, inside the target')
   .argument('<SRC>', 'iscsi://[user[%secret]@]host[:port]/iqn/lun')
-  .argument('<DST>', 'a LUN of the same target')
+  .argument('[DST]', 'a LUN of the same target; needed but with --segments')
   .option(
     '--blocks <N>',
     'blocks of the disk to copy, of the source where both are disks (all there is)',
@@ -149,6 +150,12 @@ program
   .option('--seek <LBA>', 'first block of a destination disk (0)', whole(0))
   .option('--record <BYTES>', 'length of a tape record (64K)', size)
   .option('--filemarks <N>', 'from tape to tape: filemarks in a row that end it (the end of data)', whole(1))
+  .option('--cat', 'what fills no whole record or block goes on to the next segment (CAT)')
+  .option('--pad', 'what fills no whole record or block at the end is filled up with zeros (PAD)')
+  .option('--lid4', 'send EXTENDED COPY(LID4) rather than (LID1)')
+  .option('--background', 'print list id and ISID and leave; the target goes on (EXTENDED COPY(LID4))')
+  .option('--isid <ISID>', 'twelve hexadecimal digits; random unless told')
+  .option('--segments <FILE>', 'a list of segments in YAML or JSON, for the copy manager of SRC')
   .option('--json', 'print one JSON object')
   .addHelpText(
     'after',
@@ -158,13 +165,43 @@ A tape is read and written at its present position. What else is written to a ta
 read until --blocks, a filemark, the end of data or a full disk.
 Where the data of a tape ends inside a block, zeros fill it up; where --blocks or a full disk ends inside a record, the
 rest of the record is left over. Both are told (JSON: paddingBytes, leftOverBytes).
+A list of segments names types, LUNs and fields, such as
+  - { type: block to stream, source: 0, destination: 1, transferLength: 65536, blocks: 128 }
+  - { type: write filemarks, destination: 1, count: 1 }
+and an end that it does not name is SRC or DST. See docs/xcopy.md.
 
 Example:
   sanlet xcopy iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/0 iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/1`,
   )
-  .action(async (source: string, destination: string, options: object) => {
+  .action(async (source: string, destination: string | undefined, options: object) => {
     const { xcopy } = await import('./xcopy.ts');
     await ends(xcopy(source, destination, options));
+  });
+
+program
+  .command('copies')
+  .description('list, follow and abort the copies that one initiator port has asked for')
+  .argument('<URL>', 'iscsi://[user[%secret]@]host[:port]/iqn/lun')
+  .requiredOption('--isid <ISID>', 'what xcopy --background has printed')
+  .option('--list-id <ID>', 'only this one', whole(0))
+  .option('--follow', 'wait until they have ended')
+  .option('--abort <ID>', 'stop the copy with that list id', whole(0))
+  .option('--json', 'print one JSON object')
+  .addHelpText(
+    'after',
+    `
+A target tells of a copy only those who log in with the ISID that it was asked for with, and only by list id. xcopy gives
+out the list ids 1 to 64, and those are asked for; a copy of another program needs --list-id. While a program is logged
+in with an ISID, another that logs in with the same ends its session. The copy goes on.
+
+Exit code 1 tells that one of the copies has failed.
+
+Example:
+  sanlet copies iscsi://127.0.0.1/iqn.2026-01.io.sanlet:san/0 --isid 80a1b2c3d4e5 --follow`,
+  )
+  .action(async (url: string, options: CopiesOptions) => {
+    const { copies } = await import('./copies.ts');
+    await ends(copies(url, options));
   });
 
 // A reader that has gone, as after `| head -1`, is no reason to die with a stack.

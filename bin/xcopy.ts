@@ -1,27 +1,60 @@
 import { startProgress } from '../lib/cli/progress.ts';
 import { formatTime } from '../lib/cli/table.ts';
-import { copyUrls, type UrlCopy, type UrlCopyOptions } from '../lib/initiator/url-copy.ts';
+import { parseIsid } from '../lib/initiator/isid.ts';
+import { type BegunCopy, copyUrls, type UrlCopy, type UrlCopyOptions } from '../lib/initiator/url-copy.ts';
 import { withoutSecret } from '../lib/initiator/url.ts';
+import { readSegmentFile } from '../lib/cli/segment-file.ts';
 import { formatSize } from '../lib/sizes.ts';
 import { ExitCode } from './failure.ts';
 import { interruptible } from './interrupt.ts';
 
-export interface XcopyOptions extends UrlCopyOptions {
+export interface XcopyOptions extends Omit<UrlCopyOptions, 'segments' | 'isid'> {
+  readonly segments?: string;
+  readonly isid?: string;
   readonly json?: boolean;
 }
 
-export function xcopy(source: string, destination: string, options: XcopyOptions): Promise<number> {
+export function xcopy(
+  source: string,
+  destination: string | undefined,
+  { segments: file, isid, json, ...options }: XcopyOptions,
+): Promise<number> {
   return interruptible(async signal => {
-    const report = await copyUrls(source, destination, options, {
-      signal,
-      begin: (what, bytes) => startProgress(process.stderr, what, bytes),
-    });
-    process.stdout.write(
-      options.json === true ? `${JSON.stringify(jsonOf(source, destination, report))}\n` : textOf(report),
+    const segments = file === undefined ? undefined : { file, content: await readSegmentFile(file) };
+    const report = await copyUrls(
+      source,
+      destination,
+      { ...options, segments, isid: isid === undefined ? undefined : parseIsid(isid) },
+      { signal, begin: (what, bytes) => startProgress(process.stderr, what, bytes) },
     );
+    const ends = {
+      source: withoutSecret(source),
+      ...(destination === undefined ? {} : { destination: withoutSecret(destination) }),
+    };
+    const told = 'listId' in report ? begun(ends, report) : ended(ends, report);
+    process.stdout.write(json === true ? `${JSON.stringify(told.json)}\n` : told.text);
     return ExitCode.OK;
   });
 }
+
+interface Ends {
+  readonly source: string;
+  readonly destination?: string;
+}
+
+interface Told {
+  readonly json: object;
+  readonly text: string;
+}
+
+const begun = (ends: Ends, { kind, listId, isid }: BegunCopy): Told => ({
+  json: { ...ends, kind, listId, isid },
+  text:
+    `copying ${kind.startsWith('a ') ? kind : `from ${kind}`} in the background: list id ${listId}, ISID ${isid}\n` +
+    `follow it: sanlet copies ${ends.source} --isid ${isid} --list-id ${listId} --follow\n`,
+});
+
+const ended = (ends: Ends, report: UrlCopy): Told => ({ json: jsonOf(ends, report), text: textOf(report) });
 
 const STOPS = {
   count: 'the blocks that were asked for',
@@ -37,17 +70,23 @@ function textOf({ kind, outcome }: UrlCopy): string {
   const { bytes, blocks, elapsedMs, carriedBytes, commands, stop, padding, leftOver } = outcome;
   const rate = `${formatSize((bytes * 1000) / elapsedMs)}/s`;
   return (
-    `copied from ${kind}: ${bytes} bytes${blocks === undefined ? '' : ` (${blocks} blocks)`} in ${formatTime(elapsedMs)}, ${rate}\n` +
+    `copied ${kind.startsWith('a ') ? 'by' : 'from'} ${kind}: ${bytes} bytes${blocks === undefined ? '' : ` (${blocks} blocks)`} in ${formatTime(elapsedMs)}, ${rate}\n` +
     `stopped by: ${STOPS[stop]}\n` +
-    (padding === 0 ? '' : `padded: the last block ends with ${padding} bytes of zeros\n`) +
-    (leftOver === 0 ? '' : `left over: the last ${leftOver} bytes of the record that was read last\n`) +
+    (padding === 0
+      ? ''
+      : `padded: the last ${toTape(kind) ? 'record' : 'block'} ends with ${padding} bytes of zeros\n`) +
+    (leftOver === 0
+      ? ''
+      : `left over: the last ${leftOver} bytes of the ${fromTape(kind) ? 'record' : 'blocks'} that ${fromTape(kind) ? 'was' : 'were'} read last\n`) +
     `carried by the initiator: ${formatSize(carriedBytes)} for ${commands} EXTENDED COPY command${commands === 1 ? '' : 's'}\n`
   );
 }
 
-const jsonOf = (source: string, destination: string, { kind, record, outcome }: UrlCopy): object => ({
-  source: withoutSecret(source),
-  destination: withoutSecret(destination),
+const fromTape = (kind: string): boolean => kind.startsWith('tape');
+const toTape = (kind: string): boolean => kind.endsWith('tape');
+
+const jsonOf = (ends: Ends, { kind, record, outcome }: UrlCopy): object => ({
+  ...ends,
   kind,
   copiedBytes: outcome.bytes,
   blocks: outcome.blocks,

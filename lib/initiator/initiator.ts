@@ -57,7 +57,7 @@ const OFFERS: Partial<Parameters> = {
 };
 
 /** RFC 7143 11.12.5: type 10b, random. */
-function newIsid(): Buffer {
+export function newIsid(): Buffer {
   const isid = randomBytes(6);
   isid[0] = 0x80;
   return isid;
