@@ -126,7 +126,10 @@ export async function urlCopies(
   await unit.awaitReady();
   if (abort !== undefined) await abortKnown(unit, abort);
   const wanted = listId ?? abort;
-  return follow === true ? followCopies(unit, wanted, signal, onStatus) : knownCopies(unit, wanted);
+  // Awaited here: the session ends with this function.
+  return follow === true
+    ? await followCopies(unit, wanted, signal, onStatus)
+    : await knownCopies(unit, wanted);
 }
 
 const isSameTarget = (a: IscsiUrl, b: IscsiUrl): boolean =>

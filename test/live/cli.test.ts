@@ -615,6 +615,72 @@ void t.test('xcopy', async t => {
   }
 });
 
+void t.test('xcopy in the background, and copies', async t => {
+  const { url } = await serving(t, [
+    '--disk',
+    'a=memory,size=8M',
+    '--disk',
+    'b=memory,size=8M',
+    '--tape',
+    't=memory',
+  ]);
+  const begun = await run(['xcopy', url(0), url(1), '--background', '--json']);
+  t.equal(begun.code, 0, begun.stderr);
+  const { listId, isid } = JSON.parse(begun.stdout) as { listId: number; isid: string };
+  t.match(isid, /^80[0-9a-f]{10}$/);
+  const done = await run(['copies', url(0), '--isid', isid, '--follow']);
+  t.match(done, { code: 0, stdout: /^LIST ID {2}STATE {2}WRITTEN {2}SEGMENTS\n1 +done +8 MiB +1\n$/ });
+  t.match(await run(['copies', url(1), '--isid', isid, '--list-id', `${listId}`, '--json']), {
+    code: 0,
+    stdout: `${JSON.stringify({ isid, copies: [{ listId: 1, state: 'done', bytes: 8388608, segments: 1 }] })}\n`,
+  });
+  t.match(await run(['xcopy', url(0), url(2), '--background', '--isid', isid]), {
+    code: 0,
+    stdout: `copying from disk to tape in the background: list id 2, ISID ${isid}\nfollow it: sanlet copies ${url(0)} --isid ${isid} --list-id 2 --follow\n`,
+  });
+  t.equal((await run(['copies', url(0), '--isid', isid, '--follow'])).code, 0);
+
+  const dir = t.testdir({
+    'list.yaml':
+      '- { type: block to stream, transferLength: 65536, blocks: 128 }\n- { type: write filemarks, count: 1 }\n',
+    'wrong.json': '[{ "type": "block image", "sourceLba": "much" }]',
+    'broken.yaml': '- { type: [\n',
+  });
+  const list = (name: string): string[] => ['--segments', join(dir, name)];
+  t.match(await run(['xcopy', url(0), url(2), ...list('list.yaml')]), {
+    code: 0,
+    stdout: /^copied by a list of 2 segments: 65536 bytes in [^]*\nstopped by: the last segment\n/,
+  });
+  for (const [words, code, sentence] of [
+    [['copies', url(0), '--isid', 'x'], 2, /^sanlet: "x" is no ISID, which is twelve/],
+    [['copies', url(0)], 2, /required option '--isid/],
+    [
+      ['copies', url(0), '--isid', isid, '--abort', '1'],
+      1,
+      /the copy with list id 1 does not run: it is done\n$/,
+    ],
+    [['copies', url(0), '--isid', isid, '--list-id', '9'], 1, /nothing is known of a copy with list id 9/],
+    [['xcopy', url(0)], 2, /^sanlet: a copy has two ends/],
+    [['xcopy', url(0), ...list('none.yaml')], 2, /none\.yaml: there is no such file\n$/],
+    [['xcopy', url(0), ...list('broken.yaml')], 2, /broken\.yaml:2: /],
+    [
+      ['xcopy', url(0), ...list('wrong.json')],
+      2,
+      /wrong\.json: segments\[0\]\.sourceLba: "much" is no whole/,
+    ],
+    [['xcopy', url(0), ...list('list.yaml')], 2, /segments\[0\]\.destination: names no LUN/],
+    [
+      ['xcopy', url(0), url(2), ...list('list.yaml'), '--blocks', '1'],
+      2,
+      /--blocks says nothing beside --segments/,
+    ],
+  ] as [string[], number, RegExp][]) {
+    const refused = await run(words);
+    t.match(refused, { code, stdout: '' }, words.join(' '));
+    t.match(refused.stderr, sentence);
+  }
+});
+
 void t.test('demo', async t => {
   const before = demoLeftovers();
   await t.test('the sample', async t => {

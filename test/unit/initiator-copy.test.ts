@@ -284,8 +284,13 @@ void t.test('segment files', async t => {
   await rewind(tape);
   await run([
     { type: 'block to stream', transferLength: 5000, blocks: 16, cat: true },
-    { type: 'stream to discard', source: 'null stream', transferLength: 1, bytes: 0 },
-    { type: 'block to stream', transferLength: 5000, blocks: 0, destination: { lun: TAPE, pad: true } },
+    {
+      type: 'block to stream',
+      source: 'null block',
+      transferLength: 5000,
+      blocks: 0,
+      destination: { lun: TAPE, pad: true },
+    },
   ]);
   t.equal((await contentOf(tape)).length, 2);
   await rewind(tape);
