@@ -1,4 +1,5 @@
-import { close, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import { close, constants, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { syncDirectory } from '../state/directory.ts';
 import type { Lock } from '../state/lock-file.ts';
+import { AtomicJournal } from './atomic-journal.ts';
 import type { BlockBackend, Extent } from './block-backend.ts';
 import { FileChannel } from './file-channel.ts';
 import { Flusher } from './flusher.ts';
@@ -87,8 +89,11 @@ async function open(
           fresh,
           allocationLimitBytes,
         });
+    const journal = new AtomicJournal(companion(medium, 'atomic', stateDir));
+    if (map !== undefined) recover(journal, file, image, map, blockSize);
     return new FileDisk({
       file,
+      journal,
       bytes,
       blockSize,
       map,
@@ -101,6 +106,24 @@ async function open(
     if (fresh) unlinkSync(medium.real);
     throw error;
   }
+}
+
+/** An atomic write that had begun is carried out, marked before it is written as every write is. */
+function recover(
+  journal: AtomicJournal,
+  file: number,
+  image: BigIntStats,
+  map: MapFile,
+  blockSize: number,
+): void {
+  const left = journal.recover(image, map.believed);
+  if (left === undefined) return;
+  map.map.mark(left.offset / blockSize, left.data.length / blockSize);
+  for (let done = 0; done < left.data.length;)
+    done += writeSync(file, left.data, done, left.data.length - done, left.offset + done);
+  const { mtimeNs } = fstatSync(file, { bigint: true });
+  map.stamp(mtimeNs, mtimeNs);
+  journal.applied();
 }
 
 function create(path: string, bytes: number): number {
@@ -128,6 +151,7 @@ interface Range {
 
 interface Parts {
   readonly file: number;
+  readonly journal: AtomicJournal;
   readonly bytes: number;
   readonly blockSize: number;
   /** Undefined for a read-only disk. */
@@ -149,6 +173,7 @@ class FileDisk implements BlockBackend {
   #fileBytes: number;
   #map: MapFile | undefined;
   readonly #lock: Lock;
+  readonly #journal: AtomicJournal;
   readonly #flusher = new Flusher(() => this.#sync());
   readonly #lease: WriteLease;
   /** Writes in the thread pool. */
@@ -159,7 +184,8 @@ class FileDisk implements BlockBackend {
   #newIn: string | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ file, bytes, blockSize, map, allocationLimitBytes, lock, newIn }: Parts) {
+  constructor({ file, journal, bytes, blockSize, map, allocationLimitBytes, lock, newIn }: Parts) {
+    this.#journal = journal;
     this.#fileBytes = bytes;
     this.bytes = bytes - (bytes % blockSize);
     this.blockSize = blockSize;
@@ -195,6 +221,17 @@ class FileDisk implements BlockBackend {
     return this.#track(later, offset, from.length);
   }
 
+  /** See atomic-journal.ts. Two syncs of a device, so that it is no way for every write. */
+  async writeAtomic(from: Buffer, offset: number): Promise<void> {
+    // There is one record: what it was for is on stable storage first.
+    if (this.#journal.held) await this.#flusher.flush();
+    const map = this.#writable(offset);
+    map.map.mark(offset / this.blockSize, from.length / this.blockSize);
+    await this.#journal.put(fstatSync(this.#channel.file, { bigint: true }), offset, from);
+    await this.write(from, offset);
+    this.#journal.applied();
+  }
+
   #writable(offset: number): MapFile {
     if (this.#closing !== undefined) throw new MediumError('io', offset, 'the medium is closed');
     if (this.#map === undefined) throw new MediumError('write-protected', offset, 'the medium is read-only');
@@ -219,8 +256,10 @@ class FileDisk implements BlockBackend {
 
   async #sync(): Promise<void> {
     const changes = this.#changes;
+    const { record } = this.#journal;
     await this.#channel.syncData();
     await this.#map?.flush();
+    await this.#journal.release(record);
     if (this.#newIn !== undefined) {
       await syncDirectory(this.#newIn);
       this.#newIn = undefined;
@@ -312,6 +351,9 @@ class FileDisk implements BlockBackend {
   async #close(): Promise<void> {
     try {
       await this.#flusher.settled();
+      // A record is of no use to whoever writes to the image next.
+      if (this.#journal.held) await this.#sync().catch(() => undefined);
+      this.#journal.close();
       await this.#channel.close(file => {
         this.#lease.end();
         this.#map?.close(fstatSync(file, { bigint: true }));

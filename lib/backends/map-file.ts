@@ -114,6 +114,7 @@ export class MapFile implements PageStore {
   #changes = 0;
   #flushed = -1;
   #lost: MediumError | undefined;
+  #believed = false;
   #stamped: HeaderState = {
     closed: false,
     durable: false,
@@ -134,6 +135,11 @@ export class MapFile implements PageStore {
     const { blockSize, allocationLimitBytes: bytes } = options;
     const limit = bytes === undefined ? undefined : { bytes, blockSize };
     this.map = new AllocationMap(blocks, believed.beganMapped, this, believed.different, limit);
+  }
+
+  /** The map was found, and nobody else has written to the image. */
+  get believed(): boolean {
+    return this.#believed;
   }
 
   /** Opens the map at `path`, or begins a new one when there is none that can be believed. */
@@ -163,6 +169,7 @@ export class MapFile implements PageStore {
     if (fstatSync(file).size < pageOffset(of, pagesOf(of))) return undefined;
     if (readSync(file, directory, 0, directory.length, HEADER_BYTES) !== directory.length) return undefined;
     const map = new MapFile(file, of, believed, directory);
+    map.#believed = true;
     if (believed.imageBytes !== options.image.size) return map.resized(options.image, false);
     map.stamp(options.image.mtimeNs, options.image.mtimeNs);
     // What was closed is believed after a loss of power: it must not be found closed once it changes again.

@@ -45,6 +45,10 @@ async function diskStep(): Promise<void> {
   const count = Math.min(1 + random(random(6) === 0 ? 1500 : 40), blocks - first);
   const [offset, length] = [first * disk.blockSize, count * disk.blockSize];
   if (random(4) === 0) {
+    version++;
+    tell('begin', 'atomic', first, count, version);
+    await disk.writeAtomic!(content(version, length), offset);
+  } else if (random(4) === 0) {
     tell('begin', 'unmap', first, count);
     await disk.unmap(offset, length);
   } else {

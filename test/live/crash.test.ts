@@ -137,13 +137,22 @@ type Block = { readonly version: number; readonly first: number; readonly count:
 function applyToDisk(blocks: Block[], [verb, a, b, c]: Words): void {
   const [first, count] = [Number(a), Number(b)];
   const block: Block = { version: Number(c), first, count };
-  if (verb !== 'write' && verb !== 'unmap') return;
-  for (let at = first; at < first + count; at++) blocks[at] = verb === 'write' ? block : undefined;
+  if (verb !== 'write' && verb !== 'atomic' && verb !== 'unmap') return;
+  for (let at = first; at < first + count; at++) blocks[at] = verb === 'unmap' ? undefined : block;
 }
 
-/** The same for the disk; blocks that the last command was at work on may be old or new, but not unmapped with data. */
+/**
+ * The same for the disk; blocks that the last command was at work on may be old or new, but not unmapped with data. Those of
+ * an atomic write are all new or all old.
+ */
 async function checkDisk(t: Test, path: string, due: Block[], pending: Words | undefined): Promise<void> {
   const disk = await openDiskFile({ path });
+  if (pending?.[0] === 'atomic') {
+    const [, first, count, version] = pending.map(Number);
+    const found = Buffer.alloc(count! * BLOCK_BYTES);
+    await disk.read(found, first! * BLOCK_BYTES);
+    if (found.equals(content(version!, found.length))) applyToDisk(due, pending);
+  }
   const busy = (block: number): boolean =>
     (pending?.[0] === 'write' || pending?.[0] === 'unmap') &&
     block >= Number(pending[1]) &&

@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Test } from 'tap';
 import { AllocationMap, MemoryPages } from '../../lib/backends/allocation-map.ts';
+import { AtomicJournal } from '../../lib/backends/atomic-journal.ts';
 import type { BlockBackend } from '../../lib/backends/block-backend.ts';
 import { FileChannel } from '../../lib/backends/file-channel.ts';
 import { openDiskFile } from '../../lib/backends/file.ts';
@@ -402,6 +403,87 @@ for (const kind of ['memory', 'file'] as const) {
     await disk.close();
   });
 }
+
+/** A disk of zeros whose last process was killed when it had this atomic write in its journal. */
+async function killedInAtomicWrite(
+  t: Test,
+  state: 'pending' | 'applied',
+): Promise<{ path: string; data: Buffer }> {
+  const path = join(t.testdir(), 'disk');
+  await (await openDiskFile({ path, bytes: MIB })).close();
+  const data = randomBytes(100 * KIB);
+  const journal = new AtomicJournal(`${path}.sanlet-atomic`);
+  await journal.put(statSync(path, { bigint: true }), 8 * KIB, data);
+  if (state === 'applied') journal.applied();
+  journal.close();
+  return { path, data };
+}
+
+/** Whether it holds that write when it is opened again; zeros are the other thing that it may hold. */
+async function holds(t: Test, { path, data }: { path: string; data: Buffer }): Promise<boolean> {
+  const disk = await openDiskFile({ path });
+  const found = Buffer.alloc(data.length);
+  await disk.read(found, 8 * KIB);
+  const there = found.equals(data);
+  t.ok(there || found.every(byte => byte === 0), 'all or nothing');
+  if (there) t.ok((await disk.extent(8 * KIB, data.length)).mapped, 'and mapped');
+  await disk.close();
+  t.notOk(existsSync(`${path}.sanlet-atomic`), 'no journal is left');
+  return there;
+}
+
+void t.test('SBC-4 WRITE ATOMIC(16): the journal of a disk file', async t => {
+  t.ok(await holds(t, await killedInAtomicWrite(t, 'pending')), 'what had begun is carried out');
+  t.notOk(
+    await holds(t, await killedInAtomicWrite(t, 'applied')),
+    'what was written stays as it has become since',
+  );
+
+  const torn = await killedInAtomicWrite(t, 'pending');
+  const bytes = readFileSync(`${torn.path}.sanlet-atomic`);
+  writeFileSync(`${torn.path}.sanlet-atomic`, bytes.subarray(0, bytes.length - 1));
+  t.notOk(await holds(t, torn), 'a journal that was not whole had not reached the image');
+  const damaged = await killedInAtomicWrite(t, 'pending');
+  bytes[5000]! ^= 1;
+  writeFileSync(`${damaged.path}.sanlet-atomic`, bytes);
+  t.notOk(await holds(t, damaged), 'nor had one with a wrong checksum');
+
+  const foreign = await killedInAtomicWrite(t, 'pending');
+  const file = openSync(foreign.path, 'r+');
+  await sleep(5);
+  writeSync(file, Buffer.alloc(512), 0, 512, 0);
+  closeSync(file);
+  t.notOk(await holds(t, foreign), 'an image that somebody has written to since is left alone');
+
+  for (const [state, when, there, why] of [
+    ['applied', new Date('2001-01-01'), true, 'after a loss of power it is written again'],
+    ['pending', new Date('2001-01-01'), true, 'as is one that had begun'],
+    ['applied', new Date(), false, 'but not over what was written since the machine was started'],
+  ] as const) {
+    const lost = await killedInAtomicWrite(t, state);
+    const old = readFileSync(`${lost.path}.sanlet-atomic`);
+    old.fill(0xee, 48, 64); // another boot
+    old.writeUInt32BE(crc32c(old.subarray(0, 76)), 76);
+    writeFileSync(`${lost.path}.sanlet-atomic`, old);
+    utimesSync(lost.path, when, when);
+    t.equal(await holds(t, lost), there, why);
+  }
+
+  const path = join(t.testdir(), 'disk');
+  const disk = await openDiskFile({ path, bytes: 4 * MIB });
+  for (let i = 0; i < 4; i++) {
+    const data = randomBytes(MIB);
+    await disk.writeAtomic!(data, 512);
+    const found = Buffer.alloc(MIB);
+    await disk.read(found, 512);
+    t.ok(found.equals(data));
+    t.ok(existsSync(`${path}.sanlet-atomic`), 'the record is kept until the image is flushed');
+    if (i === 1) await disk.flush();
+    t.equal(readFileSync(`${path}.sanlet-atomic`)[8] === 0, i === 1);
+  }
+  await disk.close();
+  t.notOk(existsSync(`${path}.sanlet-atomic`));
+});
 
 void t.test('disk file: sixteen tebibytes cost nothing', async t => {
   const path = join(t.testdir(), 'disk');
