@@ -81,8 +81,11 @@ export const MOST_PENDING_REPLIES = 256;
 export const MOST_PENDING_REPLY_BYTES = 4 * RECEIVE_SEGMENT_BYTES;
 
 export const LOGIN_TIMEOUT_MS = 15_000;
-/** Silence after which the target asks with a NOP-In, and again that long before it gives the connection up. */
-export const SILENCE_MS = 20_000;
+/**
+ * Silence after which the target asks with a NOP-In, and again that long before it gives the connection up: in all more than a
+ * minute, which programs without a thread of their own for the connection (libiscsi's) do sleep.
+ */
+export const SILENCE_MS = 35_000;
 /** A write whose data does not come holds its place in the task set; after this its connection is dropped. */
 export const DATA_OUT_TIMEOUT_MS = 60_000;
 
