@@ -15,7 +15,9 @@ export function senseOf(
 ): CheckCondition {
   if (error instanceof CheckCondition) return error;
   if (error instanceof MediumError) {
-    log.error({ ...facts, err: error, cause: error.cause }, 'medium error');
+    // That a thin disk is full is no error of ours, and an initiator may ask again and again.
+    const level = error.fault === 'no-space' ? 'warn' : 'error';
+    log[level]({ ...facts, err: error, cause: error.cause }, 'medium error');
     const information = facts.grain > 0 ? Math.floor(error.offset / facts.grain) : undefined;
     const where = information === undefined ? {} : { information };
     switch (error.fault) {

@@ -44,11 +44,12 @@ async function diskStep(): Promise<void> {
   const first = random(blocks);
   const count = Math.min(1 + random(random(6) === 0 ? 1500 : 40), blocks - first);
   const [offset, length] = [first * disk.blockSize, count * disk.blockSize];
-  if (random(4) === 0) {
+  const verb = random(16);
+  if (verb < 4) {
     version++;
     tell('begin', 'atomic', first, count, version);
     await disk.writeAtomic!(content(version, length), offset);
-  } else if (random(4) === 0) {
+  } else if (verb < 7) {
     tell('begin', 'unmap', first, count);
     await disk.unmap(offset, length);
   } else {

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import t from 'tap';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { type Answer, Commander, nexus } from '../harness/commands.ts';
 import { cdb, hex, information, MiB, pattern, pointer, read, rig, write } from '../harness/disk.ts';
+import { logIn, startSan } from '../harness/rig.ts';
 
 void t.test('SBC-3 5.28: UNMAP', async t => {
   const { a, medium } = await rig();
@@ -219,4 +221,29 @@ void t.test('SBC-4 4.7.3.8: logical block provisioning thresholds', async t => {
     out: Buffer.concat([Buffer.alloc(8), page]),
   });
   t.equal(wrong.said, '5/2600', 'which resource a threshold is of stays as it is');
+});
+
+void t.test('a San whose disks have room for less, and physical blocks of 512 bytes', async t => {
+  const path = join(t.testdir(), 'd1.img');
+  const san = await startSan(t, {
+    disks: [
+      { name: 'd0', memory: '64MiB', thin: '1MiB', physical: 512 },
+      { name: 'd1', path, size: '64MiB', thin: '1MiB' },
+    ],
+  });
+  const peer = await logIn(t, san, { luns: [0, 1] });
+  for (const [lun, exponent] of [
+    [0, 0],
+    [1, 3],
+  ] as const) {
+    const mib = Buffer.alloc(MiB, 1);
+    const put = (lba: number): Promise<{ status: number }> =>
+      peer.command(lun, cdb(0x2a, lba, 2048), { write: mib });
+    t.equal((await put(0)).status, Status.GOOD);
+    t.equal((await put(2048)).status, Status.CHECK_CONDITION, 'no room');
+    const capacity = (
+      await peer.command(lun, Buffer.from('9e10000000000000000000000020', 'hex'), { read: 32 })
+    ).data;
+    t.equal(capacity[13]! & 0x0f, exponent);
+  }
 });

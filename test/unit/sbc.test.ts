@@ -16,6 +16,7 @@ import {
   Watched,
   write,
 } from '../harness/disk.ts';
+import { logIn, startNode } from '../harness/rig.ts';
 
 for (const late of [false, true]) {
   void t.test(`SBC-3 5.11-5.13, 5.33-5.35: READ and WRITE, medium ${late ? 'late' : 'at once'}`, async t => {
@@ -376,6 +377,27 @@ void t.test(
     t.equal(hex(listed.subarray(4, 16)), '7f00000000001fff000b1800', 'CDB USAGE DATA');
   },
 );
+
+void t.test('RFC 7143 11.2.2.3: READ(32) and WRITE(32) by an extended CDB', async t => {
+  const { node } = startNode(t);
+  const peer = await logIn(t, node);
+  const data = pattern(4, 12);
+  const ahs = (c: Buffer): Buffer => Buffer.concat([Buffer.of(0, c.length - 15, 1, 0), c.subarray(16)]);
+  const put = cdb32(0x0b, 77, 4);
+  t.equal((await peer.command(0, put.subarray(0, 16), { write: data, ahs: ahs(put) })).status, Status.GOOD);
+  const get = cdb32(0x09, 77, 4);
+  const found = await peer.command(0, get.subarray(0, 16), { read: data.length, ahs: ahs(get) });
+  t.ok(found.data.equals(data));
+  t.equal(
+    (await peer.command(0, get.subarray(0, 16), { read: 512 })).said,
+    '5/2400',
+    'without the rest of it',
+  );
+  const short = await peer.command(0, get.subarray(0, 16), { read: 512, ahs: ahs(get.subarray(0, 28)) });
+  t.equal(short.said, '5/2400', 'with less than it says');
+  const plain = await peer.command(0, cdb(0x28, 77, 4), { read: data.length });
+  t.ok(plain.data.equals(data), 'a task that is used again has a CDB of the usual length');
+});
 
 void t.test('SBC-4: WRITE ATOMIC(16)', async t => {
   const { a, medium } = await rig();
