@@ -4,7 +4,7 @@ import { Status } from '../scsi-cmds/status.ts';
 import type { Connection } from './connection.ts';
 import { dataCount, numbers, resegment, senseSegment } from './data-in.ts';
 import { TransportSense } from './data-out.ts';
-import { MOST_LOST_CONNECTIONS } from './limits.ts';
+import { MOST_LOST_CONNECTIONS, MOST_RETAINED_MS } from './limits.ts';
 import { Opcode, newHeader } from './pdu/header.ts';
 import { scsiResponse } from './pdu/scsi-response.ts';
 import { TaskFunctionResponse, taskManagementRequest as request } from './pdu/task-management.ts';
@@ -44,7 +44,7 @@ export class Allegiances {
 
   get #keptMs(): number {
     const { defaultTime2Wait, defaultTime2Retain } = this.#session.parameters;
-    return (defaultTime2Wait + defaultTime2Retain) * 1000;
+    return Math.min((defaultTime2Wait + defaultTime2Retain) * 1000, MOST_RETAINED_MS);
   }
 
   /**

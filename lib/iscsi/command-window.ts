@@ -87,10 +87,13 @@ export class CommandWindow {
     }
   }
 
-  /** Runs `then` when every number before `cmdSN` has come; at once when it is none that can be waited for. */
+  /**
+   * Runs `then` when every number before `cmdSN` has come; at once when it is none that can be waited for, or as many wait
+   * as there are numbers.
+   */
   whenReached(cmdSN: number, then: () => void): void {
     const ahead = serialDistance(cmdSN, this.expCmdSN);
-    if (ahead <= 0 || ahead > this.#depth) then();
+    if (ahead <= 0 || ahead > this.#depth || this.#waiting.length >= this.#depth) then();
     else this.#waiting.push({ cmdSN, run: then });
   }
 

@@ -69,7 +69,7 @@ function ask(task: ScsiTask, start: number, end: number): Solicited {
   return part;
 }
 
-export function sendR2T(task: ScsiTask, part: Solicited): void {
+export function sendR2T(task: ScsiTask, part: Solicited, sent?: () => void): void {
   const { connection } = task;
   const { window } = connection.session!;
   const header = connection.outbox.header();
@@ -84,7 +84,7 @@ export function sendR2T(task: ScsiTask, part: Solicited): void {
   r2t.r2tSN.set(header, part.r2tSN);
   r2t.bufferOffset.set(header, part.start);
   r2t.desiredDataTransferLength.set(header, part.end - part.start);
-  connection.outbox.push(header);
+  connection.outbox.push(header, undefined, 0, sent);
 }
 
 /** What a Data-Out PDU is part of; undefined: nothing that is known here, and it is dropped in silence. */

@@ -44,6 +44,11 @@ export const MOST_LOST_CONNECTIONS = CONNECTIONS_A_SESSION;
 /** Seconds for which they, or a session without a connection, are kept: RFC 7143 13.15 and 13.16. */
 export const TIME_TO_WAIT = 2;
 export const TIME_TO_RETAIN = 20;
+/**
+ * Nothing is kept longer, whatever an initiator would have: DefaultTime2Wait is the larger of both offers, up to an hour, and
+ * a write that waits for its data holds back others of its unit.
+ */
+export const MOST_RETAINED_MS = 60_000;
 
 /** Times that the data of one write is asked for again before it ends with an error. */
 export const MOST_RECOVERIES = 32;

@@ -188,8 +188,20 @@ export class IscsiNode {
   #checkSessions(initiatorName: string): void {
     let count = 0;
     for (const { nexus } of this.#sessions.values()) if (nexus.initiatorName === initiatorName) count++;
-    if (count < this.limits.sessionsPerInitiator) return;
-    throw new LoginFailure(LoginStatus.OUT_OF_RESOURCES, 'too many sessions of this initiator');
+    if (count >= this.limits.sessionsPerInitiator) {
+      throw new LoginFailure(LoginStatus.OUT_OF_RESOURCES, 'too many sessions of this initiator');
+    }
+    if (this.#sessions.size >= this.limits.connections) this.#makeRoom();
+  }
+
+  /** There are no more sessions than connections may be: the oldest that waits for a connection to come back gives way. */
+  #makeRoom(): void {
+    for (const session of this.#sessions.values()) {
+      if (!session.allegiances.waits || session.closing) continue;
+      void this.closeSession(session);
+      return;
+    }
+    throw new LoginFailure(LoginStatus.OUT_OF_RESOURCES, 'too many sessions');
   }
 
   /** The session that the login names, when it may have the connection (RFC 7143 6.3.1). */

@@ -14,7 +14,8 @@ export function nopOut(connection: Connection, header: Buffer, data: Buffer): vo
   nopIn.targetTransferTag.set(reply, NO_TAG);
   connection.stamp(reply);
   // RFC 7143 11.19.3: cut to what the initiator can take.
-  const echo = data.subarray(0, connection.peerSegmentBytes);
+  const most = connection.peerSegmentBytes;
+  const echo = data.length > most ? Buffer.from(data.subarray(0, most)) : data; // no view that holds all of it
   connection.reply(reply, echo.length > 0 ? echo : undefined);
 }
 

@@ -53,7 +53,7 @@ function r2tsAgain(task: ScsiTask, header: Buffer): void {
   const wanted = outstanding.filter(({ r2tSN }) => r2tSN >= from && r2tSN < until);
   if (wanted.length === 0) throw neverSent();
   // One of which data has come was received.
-  for (const part of wanted) if (part.dataSN === 0) sendR2T(task, part);
+  for (const part of wanted) if (part.dataSN === 0) sendR2T(task, part, task.connection.owe(0));
   task.connection.wake();
 }
 

@@ -6,7 +6,7 @@ import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import type { San } from '../../lib/san.ts';
 import { INITIATOR, Initiator } from '../harness/initiator.ts';
 import { NONE, type Pdu } from '../harness/peer.ts';
-import { TARGET, connect, logIn, startSan } from '../harness/rig.ts';
+import { TARGET, connect, logIn, startSan, turns } from '../harness/rig.ts';
 
 const NAMES = { InitiatorName: INITIATOR, TargetName: TARGET };
 const FINAL = { transit: true, stage: 1, next: 3 } as const;
@@ -137,3 +137,34 @@ void t.test('RFC 7143 6.2: loginRequests and textBytes', async t => {
   t.equal(reject.num('reason'), 0x04);
   t.same(await full.settled(), []);
 });
+
+void t.test(
+  'RFC 7143 6.3.6: sessions that wait for a connection take no more room than there is',
+  async t => {
+    const san = await limited(t, { connections: 3 });
+    const keys = { DefaultTime2Retain: '20', DefaultTime2Wait: '3600' };
+    const from = async (name: number): Promise<Initiator> => {
+      const peer = connect(t, san);
+      await peer.login({ target: TARGET, initiator: `iqn.2026-01.test:i${name}`, keys });
+      return peer;
+    };
+    const stays = await from(0);
+    const gone: Initiator[] = [];
+    for (let name = 1; name <= 6; name++) {
+      const peer = await from(name);
+      peer.stream.destroy();
+      await peer.ended;
+      await turns(10);
+      gone.push(peer);
+    }
+    const back = (peer: Initiator): Promise<Pdu> =>
+      connect(t, san).loginStep(
+        FINAL,
+        { ...NAMES, InitiatorName: peer.asked.initiator! },
+        { tsih: peer.tsih, cid: 1 },
+      );
+    t.equal(statusOf(await back(gone[0]!)), '020a', 'the oldest has given way');
+    t.equal(statusOf(await back(gone[5]!)), '0000', 'the latest is there');
+    t.equal((await stays.command(0, '00')).said, '6/2900', 'and one with a connection stays');
+  },
+);

@@ -1,6 +1,8 @@
 /** What is lost comes again: ErrorRecoveryLevel 1 and 2, by clause of RFC 7143. */
+import type { Duplex } from 'node:stream';
 import t, { type Test } from 'tap';
-import { KEPT_BYTES, SEQUENCE_TIMEOUT_MS } from '../../lib/iscsi/limits.ts';
+import type { Connection } from '../../lib/iscsi/connection.ts';
+import { KEPT_BYTES, MOST_RETAINED_MS, SEQUENCE_TIMEOUT_MS } from '../../lib/iscsi/limits.ts';
 import type { IscsiNode } from '../../lib/iscsi/node.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import { Initiator, cdb16, lunField, read10, write10 } from '../harness/initiator.ts';
@@ -882,4 +884,57 @@ void t.test('RFC 7143 7.1.4, 7.1.5: lost PDUs and broken connections lose no dat
       `what was written is there, ${i}`,
     );
   }
+});
+
+void t.test('RFC 7143 13.15: nothing is kept longer than the target would have it', async t => {
+  const { node, device } = startNode(t);
+  const long = { ErrorRecoveryLevel: '2', DefaultTime2Retain: '20', DefaultTime2Wait: '3600' };
+  const one = await recovering(t, node, long);
+  t.equal(one.agreed.get('DefaultTime2Wait'), '3600', 'the larger one holds');
+  const two = await connect(t, node).join(one, 1);
+  two.start(0, write10(0, 24), { write: pattern(12_288) });
+  await two.nextOf(Opcode.R2T);
+  const real = globalThis.setTimeout;
+  const asked: number[] = [];
+  globalThis.setTimeout = ((run: () => void, ms: number) => {
+    asked.push(ms);
+    return real(run, ms > 5_000 ? 1 : ms);
+  }) as typeof setTimeout;
+  t.teardown(() => {
+    globalThis.setTimeout = real;
+  });
+  two.stream.destroy();
+  t.ok(await until(() => device.units[0]![1].tasks.length === 0, 2_000), 'a write holds its place no longer');
+  t.equal(Math.max(...asked), MOST_RETAINED_MS);
+});
+
+void t.test('RFC 7143 11.16, 11.19: what is sent again or echoed is counted and cut', async t => {
+  const { node } = startNode(t);
+  const served: { stream?: Duplex; connection?: Connection | undefined } = {};
+  const peer = await recovering(t, {
+    handle: (stream: Duplex) => {
+      served.stream = stream;
+      served.connection = node.handle(stream);
+    },
+  } as IscsiNode);
+  const bytes = Buffer.alloc(256 * 1024, 7);
+  peer.send(
+    Opcode.NOP_OUT,
+    { immediate: true, final: true, initiatorTaskTag: 9, expStatSN: peer.expStatSN },
+    bytes,
+  );
+  t.equal((await peer.reply(9)).data.length, 1024);
+  const echo = served.connection!.kept!.entries.at(-1)!.data!;
+  t.ok(echo.buffer.byteLength <= 64 * 1024, 'a cut echo does not keep the whole ping');
+
+  const tag = peer.start(0, write10(0, 24), { write: pattern(12_288) });
+  await peer.nextOf(Opcode.R2T);
+  await turns(10);
+  peer.stream.pause();
+  for (let i = 0; i < 2_000; i++) snack(peer, Snack.DATA, 0, 0, { tag });
+  t.ok(await until(() => served.stream!.isPaused(), 2_000), 'R2Ts that are not taken stop the reading');
+  t.ok(served.connection!.outbox.bytes < 64 * 1024);
+  peer.stream.resume();
+  t.ok(await until(() => !served.stream!.isPaused(), 2_000));
+  t.equal(await peer.manage(1, { tag }), 0);
 });
