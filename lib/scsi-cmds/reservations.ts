@@ -71,6 +71,8 @@ export class Reservations {
   #reserved: string | undefined;
   /** Something may have changed since it was last kept. */
   #dirty = false;
+  /** What is being kept. */
+  #keeping: Promise<void> | undefined;
 
   /** Takes up what the unit has kept. Throws one sentence when that cannot be understood. */
   constructor(unit: LogicalUnit) {
@@ -97,10 +99,27 @@ export class Reservations {
    */
   settled(): Promise<void> | undefined {
     const { state } = this.unit;
-    if (!this.#dirty || state === undefined) return undefined;
+    // Who finds done already what another has asked for relies on it no less.
+    if (!this.#dirty || state === undefined) return this.#keeping;
     this.#dirty = false;
-    if (this.persists) return state.save(RESERVATIONS, this.#kept());
-    return state.read(RESERVATIONS) === undefined ? undefined : state.save(RESERVATIONS, undefined);
+    if (!this.persists && state.read(RESERVATIONS) === undefined) return this.#keeping;
+    const keeping = this.#keep(state.save(RESERVATIONS, this.persists ? this.#kept() : undefined)).finally(
+      () => {
+        if (this.#keeping === keeping) this.#keeping = undefined;
+      },
+    );
+    this.#keeping = keeping;
+    return keeping;
+  }
+
+  /** What could not be kept is tried again with the next command that asks for anything. */
+  async #keep(saved: Promise<void>): Promise<void> {
+    try {
+      await saved;
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
   }
 
   #kept(): KeptReservations {

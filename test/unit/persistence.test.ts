@@ -414,3 +414,37 @@ void t.test('a San does not start over a state that it cannot read, and lets go 
   await stops(t, options, /sanlet-unit-[0-9a-f]{10} is damaged: its checksum is wrong; it keeps/);
   await stops(t, options, /is damaged/); // and not: is in use
 });
+
+void t.test('SPC-4 5.13.5: GOOD is never ahead of what is kept', async t => {
+  const path = join(t.testdir(), 'unit');
+  const { unit, a } = await powerOn(path);
+  t.equal((await out(a, 0, { newKey: A, flags: APTPL })).status, Status.GOOD);
+  const state = unit.state!;
+  const save = state.save.bind(state);
+  let fail: ((error: Error) => void) | undefined;
+  state.save = async () =>
+    new Promise<void>((_resolve, reject) => {
+      fail = reject;
+    });
+  let second: Answer | undefined;
+  const first = out(a, 1, { key: A, type: 3 });
+  const same = out(a, 1, { key: A, type: 3 }).then(answer => (second = answer));
+  await new Promise(resolve => setImmediate(resolve));
+  t.equal(second, undefined, 'a RESERVE that finds it done waits for it to be kept');
+  fail!(new Error('no space left on device'));
+  t.equal((await first).status, Status.CHECK_CONDITION);
+  t.equal((await same).status, Status.CHECK_CONDITION);
+  state.save = save;
+  t.equal(
+    (await out(a, 1, { key: A, type: 3 })).status,
+    Status.GOOD,
+    'what was not kept is kept by the next',
+  );
+  await unit.close();
+  const again = await powerOn(path);
+  t.strictSame(
+    (await fullStatus(again.a)).map(one => [one.key, one.flags, one.type]),
+    [[A, 1, 3]],
+  );
+  await again.unit.close();
+});
