@@ -293,6 +293,9 @@ export abstract class LogicalUnit {
       check();
     });
     const late = setTimeout(() => {
+      for (const task of [...this.#tasks]) {
+        if (task.unit === this && task.phase === 'waiting') this.fail(task, unitNotSupported());
+      }
       this.abort(
         () => true,
         () => undefined,

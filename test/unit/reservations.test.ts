@@ -469,6 +469,14 @@ void t.test('SPC-4 5.13.8: REGISTER AND MOVE', async t => {
   t.equal(pointer(await move(c, bad)), 'list 26', 'longer than the list');
   const plain = { initiatorName: 'iqn.2026-01.test:x', isid: '00023d000001' };
   t.strictSame(decodeTransportId(encodeTransportId(plain), 0), { ...plain, length: 40 });
+  const long = Buffer.alloc(60_000, 0xff);
+  long.set([0x45, 0, 0, 0]);
+  long.writeUInt16BE(long.length - 4, 2);
+  long.write(',i,0x00023d000001\0\0\0', long.length - 20, 'latin1');
+  const endless = list(C, A, a);
+  const moved = Buffer.concat([endless.subarray(0, 24), long]);
+  moved.writeUInt32BE(long.length, 20);
+  t.equal(pointer(await move(c, moved)), 'list 28', 'no iSCSI name, and as long as can be');
 });
 
 void t.test('SPC-2 7.21: RESERVE(6) and RELEASE(6)', async t => {

@@ -50,6 +50,24 @@ void t.test('SBC-3 5.28: UNMAP', async t => {
   t.equal(pointer(await a.send(0, '42 01 00 00 00 00 00 00 18', { out: list([0, 1]) })), 'cdb 1.0', 'ANCHOR');
 });
 
+void t.test('SBC-3 5.28: UNMAP of much stops when it is aborted', async t => {
+  const { a, medium, unit } = await rig({ bytes: 2 ** 40 });
+  medium.late = true;
+  const list = Buffer.alloc(24);
+  list.writeUInt16BE(22, 0);
+  list.writeUInt16BE(16, 2);
+  list.writeUInt32BE(2 ** 31 - 1, 16);
+  const answer = a.send(0, '42 00 00 00 00 00 00 00 18', { out: list });
+  await new Promise<void>(resolve =>
+    unit.abort(
+      () => true,
+      () => resolve(),
+    ),
+  );
+  t.ok((await answer).aborted);
+  t.equal(medium.unmaps.length, 1, 'after a step');
+});
+
 void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
   const { a, medium } = await rig();
   const block = pattern(1, 3);

@@ -242,3 +242,15 @@ void t.test('SPC-4 7.3: log pages of a disk count what really happened', async t
   t.equal(await page('43'), `83000024${errors(0, 0)}`, 'PCR');
   t.equal(await page('42'), `82000024${errors(1536, 0)}`, 'of that page alone');
 });
+
+void t.test('SAM-5 4.7.3: a command that waits while its unit is taken away is answered', async t => {
+  const { a } = await rig();
+  const never = a.send(0, '2a 00 00 00 00 00 00 00 01', {
+    out: Buffer.alloc(512),
+    holdData: new Promise<void>(() => {}),
+  });
+  await a.device.remove(0, 5);
+  const answer = await never;
+  t.equal(answer.said, '5/2500');
+  t.notOk(answer.aborted, 'it gets a response');
+});

@@ -8,9 +8,11 @@ export const OPTIMAL_TRANSFER_BYTES = MiB;
 export const MAX_WRITE_SAME_BYTES = MAX_TRANSFER_BYTES;
 /** COMPARE AND WRITE has one byte for it. */
 export const MAX_COMPARE_AND_WRITE_BLOCKS = 255;
-/** No limit: an unmap costs the same for any length. */
+/** No limit: what is not mapped costs the same for any length. */
 export const MAX_UNMAP_BLOCKS = 0xffff_ffff;
 export const MAX_UNMAP_DESCRIPTORS = 256;
+/** An unmap that is aborted stops after so much: what was written may have to be filled with zeros. */
+export const UNMAP_STEP_BYTES = 256 * MiB;
 /** Verification, and copies inside one command, go in steps of this. */
 export const STEP_BYTES = MiB;
 /** WRITE ATOMIC: what the journal beside a disk file holds (backends/atomic-journal.ts). */

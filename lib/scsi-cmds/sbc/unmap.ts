@@ -4,7 +4,7 @@ import { command } from '../command.ts';
 import { invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
 import type { DiskUnit } from './disk-unit.ts';
 import { writing } from './forms.ts';
-import { MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS } from './limits.ts';
+import { MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS, UNMAP_STEP_BYTES } from './limits.ts';
 import { requireRange } from './transfer.ts';
 import { written } from './write.ts';
 
@@ -51,8 +51,9 @@ export const unmap = command<DiskUnit>({
   async run(unit, task) {
     if (task.wantedOut === 0) return task.good(); // SBC-3 5.28.1: not an error
     for (const { lba, blocks } of ranges(unit, task.dataOut)) {
-      if (task.aborted) break;
-      if (blocks > 0) await unit.backend.unmap(lba * unit.blockSize, blocks * unit.blockSize);
+      const end = (lba + blocks) * unit.blockSize;
+      for (let at = lba * unit.blockSize; at < end && !task.aborted; at += UNMAP_STEP_BYTES)
+        await unit.backend.unmap(at, Math.min(UNMAP_STEP_BYTES, end - at));
     }
     return written(unit, task, false);
   },

@@ -1,3 +1,4 @@
+import { peerName } from '../../iscsi-name.ts';
 import { invalidFieldInParameterList } from '../sense.ts';
 import type { InitiatorPort } from '../reservations.ts';
 
@@ -36,6 +37,8 @@ export function decodeTransportId(from: Buffer, at: number): TransportId {
   if (length < SHORTEST || length % 4 !== 0 || 4 + length > from.length)
     throw invalidFieldInParameterList(at + 2);
   const found = (form === ISCSI_PORT ? PORT : DEVICE).exec(from.toString('utf8', 4, 4 + length));
-  if (found === null) throw invalidFieldInParameterList(at + 4);
-  return { initiatorName: found[1]!.toLowerCase(), isid: found[2]?.toLowerCase(), length: 4 + length };
+  // As a login has it: what could never log in would be kept for nothing, at any length.
+  const initiatorName = found === null ? undefined : peerName(found[1]!);
+  if (found === null || initiatorName === undefined) throw invalidFieldInParameterList(at + 4);
+  return { initiatorName, isid: found[2]?.toLowerCase(), length: 4 + length };
 }
