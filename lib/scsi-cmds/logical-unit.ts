@@ -299,8 +299,8 @@ export abstract class LogicalUnit {
       this.abort(
         () => true,
         () => undefined,
+        'owner',
       );
-      for (const task of this.#tasks) task.tellsAborted = true;
     }, graceMs);
     await Promise.all([drained, stopped]);
     clearTimeout(late);
@@ -379,15 +379,16 @@ export abstract class LogicalUnit {
   /**
    * Aborts the tasks that `which` picks and calls `done` when the last of them has stopped: one that waits ends at once,
    * one that is at the medium is let finish and then gets no response (SAM-5 7: a function completes after its tasks).
-   * With TAS = 1 those of other nexuses than `by` are answered with TASK ABORTED (SPC-4 7.5.8).
+   * With TAS = 1 those of other nexuses than `by` are answered with TASK ABORTED (SPC-4 7.5.8); all of them where it was
+   * no nexus but `owner`, who serves the unit.
    */
-  abort(which: (task: Task) => boolean, done: () => void, by?: Nexus): void {
+  abort(which: (task: Task) => boolean, done: () => void, by?: Nexus | 'owner'): void {
     const picked = this.#tasks.filter(which);
-    const tells = by !== undefined && this.modePages.taskAbortedStatus;
+    const tells = by === 'owner' || (by !== undefined && this.modePages.taskAbortedStatus);
     // All are marked before the first one ends: its end gives a turn to the next, which must not run now.
     for (const task of picked) {
       task.aborted = true;
-      task.tellsAborted = tells && task.nexus.id !== by.id;
+      task.tellsAborted = tells && (by === 'owner' || task.nexus.id !== by.id);
     }
     const running = picked.filter(task => task.phase === 'running');
     for (const task of running) task.command!.aborting?.(this as never, task);

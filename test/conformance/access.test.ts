@@ -5,8 +5,9 @@ import type { AccessOptions, SanOptions } from '../../lib/config/options.ts';
 import { TaskFunction, TaskFunctionResponse } from '../../lib/iscsi/pdu/task-management.ts';
 import type { San } from '../../lib/san.ts';
 import { decodeLun } from '../../lib/scsi-cmds/lun.ts';
+import { disk } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { type Initiator, type LoginOptions, read10, write10 } from '../harness/initiator.ts';
-import { TARGET, connect, logIn, startSan } from '../harness/rig.ts';
+import { TARGET, connect, logIn, startNode, startSan, turns } from '../harness/rig.ts';
 
 const WEB = 'iqn.2026-01.test:web1';
 const DB = 'iqn.2026-01.test:db';
@@ -276,6 +277,51 @@ void t.test('SAM-5 5.14: unit attentions reach those who see the unit, and each 
   t.equal(await attention(sees, 0), '6/3f0e');
   t.strictSame(await luns(sees), [0, 300]);
 });
+
+void t.test(
+  'SAM-5 5.6: what is under way at a unit that is taken away ends, at the latest when its time is over',
+  async t => {
+    const { node, device, gate } = startNode(t);
+    const peer = await logIn(t, node, { luns: [0, 1] });
+    const other = await logIn(t, node, { isid: '800000000002', luns: [0, 1] });
+    const data = Buffer.alloc(512, 1);
+    const write = (attribute: number): number =>
+      peer.start(1, write10(0, 1), { write: data, immediateBytes: 512, attribute });
+    gate.shut = true;
+    let running = write(1);
+    let waiting = write(2); // ORDERED
+    await turns(5);
+    t.equal(gate.waiting, 1, 'one is at the medium, and one behind it');
+    let gone = false;
+    const removed = device.remove(1, 20).finally(() => {
+      gone = true;
+    });
+    t.equal(await attention(other, 1), '5/2500', 'for others it is gone at once');
+    t.equal(
+      (await peer.finish(waiting, 1)).status,
+      0x40,
+      'TASK ABORTED for what waits, when the time is over',
+    );
+    t.notOk(gone, 'the medium has not let go yet');
+    gate.open();
+    t.equal((await peer.finish(running, 1)).status, 0x40);
+    const unit = await removed;
+    t.equal(await attention(peer, 0), '6/3f0e');
+    t.equal(await attention(peer, 0), '');
+
+    device.add(1, disk({ identity: unit.identity, backend: gate.backend }));
+    await peer.clear(0, 1);
+    gate.shut = true;
+    running = write(1);
+    waiting = write(2);
+    await turns(5);
+    const taken = device.remove(1, 60_000);
+    gate.open();
+    t.equal((await peer.finish(running, 1)).status, 0, 'with time enough what is at the medium ends well');
+    t.equal((await peer.finish(waiting, 1)).said, '5/2500', 'and what waited finds nothing');
+    await (await taken).close();
+  },
+);
 
 void t.test('rules that change hold at once for who is logged in', async t => {
   const san = await start(t, RULES);
