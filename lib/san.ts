@@ -22,9 +22,12 @@ import type {
   SanOptions,
   TapeOptions,
 } from './config/options.ts';
+import type { CopyManagerOptions } from './copy-manager/copy-manager.ts';
+import type { OwnPortals } from './copy-manager/cscd/resolve.ts';
 import { Turns } from './copy-manager/turns.ts';
 import { IsnsClient } from './iscsi/isns.ts';
 import { type IscsiTarget, IscsiNode } from './iscsi/node.ts';
+import { leadsTo } from './iscsi/own-portals.ts';
 import { Portal } from './iscsi/portal.ts';
 import { type Log, silent } from './log.ts';
 import { absentUnit } from './scsi-cmds/absent-unit.ts';
@@ -198,7 +201,11 @@ export class San implements AsyncDisposable {
     let node: IscsiNode | undefined;
     try {
       const turns = new Turns();
-      for (const target of resolved.targets) served.push(await serve(target, resolved.state, turns, log));
+      for (const target of resolved.targets) {
+        // The node comes to be after its targets; no copy is asked for before it.
+        const portals: OwnPortals = portal => node !== undefined && leadsTo(node, target.iqn, portal);
+        served.push(await serve(target, resolved.state, { turns, portals }, log));
+      }
       const targets = served.map(iscsiTarget);
       node = new IscsiNode({
         log,
@@ -391,7 +398,7 @@ export class San implements AsyncDisposable {
 function serve(
   resolved: ResolvedTarget,
   state: string | undefined,
-  turns: Turns,
+  copying: CopyManagerOptions,
   log: Log,
 ): Promise<ServedTarget> {
   const device = new TargetDevice(resolved.iqn, absentUnit(log));
@@ -400,7 +407,7 @@ function serve(
     device,
     resolved,
     unit => OPENERS[unit.type](unit, resolved.iqn, state, log),
-    turns,
+    copying,
   );
 }
 

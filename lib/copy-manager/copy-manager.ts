@@ -3,6 +3,7 @@ import type { Command } from '../scsi-cmds/command.ts';
 import type { VpdPage } from '../scsi-cmds/spc/vpd.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { copyOperationAbort } from './copy-operation-abort.ts';
+import type { OwnPortals } from './cscd/resolve.ts';
 import { extendedCopyLid1, extendedCopyLid4 } from './extended-copy.ts';
 import { receiveCopyOperatingParameters } from './operating-parameters.ts';
 import { OperationTable } from './operation-table.ts';
@@ -15,17 +16,21 @@ import { Turns } from './turns.ts';
 export interface CopyManagerOptions {
   /** The copies' share of the event loop, where several targets have one together. */
   readonly turns?: Turns;
+  /** The portals of the target, by which CSCD descriptors may name its units; none unless told. */
+  readonly portals?: OwnPortals;
 }
 
 /** The copy manager of one target device (SPC-4 5.17): what makes each of its units take EXTENDED COPY. */
 export class CopyManager implements Copying {
   readonly operations = new OperationTable();
   readonly turns: Turns;
+  readonly portals: OwnPortals;
   readonly #rows: readonly Command<LogicalUnit>[];
   readonly #page: VpdPage;
   #stopping = false;
 
-  constructor({ turns = new Turns() }: CopyManagerOptions = {}) {
+  constructor({ turns = new Turns(), portals = () => false }: CopyManagerOptions = {}) {
+    this.portals = portals;
     this.turns = turns;
     this.#rows = [
       extendedCopyLid1(this),

@@ -41,7 +41,8 @@ const row = (
       const { listId, immediate: background } = list;
       return originate(copying, task, { serviceAction, listId, background }, operation => {
         const share = copying.turns.share(list.priority);
-        return new Job(kept, { device: unit.device!, operation, lun: task.lun }, share).run();
+        const { portals } = copying;
+        return new Job(kept, { device: unit.device!, operation, lun: task.lun, portals }, share).run();
       });
     },
     aborting: (_unit, task) => abortCopyOf(task),

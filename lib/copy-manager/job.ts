@@ -1,7 +1,7 @@
 import { type SenseFacts, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
-import { type EndRole, endFields, Resolver } from './cscd/resolve.ts';
+import { type EndRole, endFields, type OwnPortals, Resolver } from './cscd/resolve.ts';
 import type { End } from './end.ts';
 import { DataQueue } from './data-queue.ts';
 import { type Errand, Initiator } from './initiator.ts';
@@ -24,6 +24,7 @@ export interface JobFor {
   readonly device: TargetDevice;
   readonly operation: CopyOperation;
   readonly lun: number;
+  readonly portals: OwnPortals;
 }
 
 interface Failed extends Pick<SegmentFailure, 'abort' | 'residual'> {
@@ -57,13 +58,13 @@ export class Job implements Work {
   #holds = false;
   readonly #after: { readonly segment: Segment; readonly act: () => Promise<void> }[] = [];
 
-  constructor(list: ParameterList, { device, operation, lun }: JobFor, share: Share) {
+  constructor(list: ParameterList, { device, operation, lun, portals }: JobFor, share: Share) {
     const { nexus, unit } = operation;
     this.operation = operation;
     this.#list = list;
     this.#share = share;
     this.#initiator = new Initiator(device, nexus);
-    this.#resolver = new Resolver(this.#initiator, nexus, list.cscds, { lun, unit });
+    this.#resolver = new Resolver(this.#initiator, nexus, list.cscds, { lun, unit }, portals);
     operation.halt = () => {
       this.#initiator.stop();
       this.#pump?.stop();

@@ -2,6 +2,7 @@ import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { CheckCondition, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { Task } from '../scsi-cmds/task.ts';
+import type { OwnPortals } from './cscd/resolve.ts';
 import { CopyOperation, type Ending, type Origin } from './operation.ts';
 import type { OperationTable } from './operation-table.ts';
 import { CopyAbort, CopyCode, copyAborted } from './sense.ts';
@@ -11,6 +12,7 @@ import type { Turns } from './turns.ts';
 export interface Copying {
   readonly operations: OperationTable;
   readonly turns: Turns;
+  readonly portals: OwnPortals;
   /** It takes no more copies. */
   readonly stopping: boolean;
 }

@@ -1,6 +1,6 @@
 import { bit, bits, u16, u32, u8 } from '../bytes/fields.ts';
 import { layout } from '../bytes/layout.ts';
-import { CSCD_SLOT_BYTES, type Cscd, cscdLayout } from './cscd/descriptor.ts';
+import { CSCD_SLOT_BYTES, type Cscd, cscdLayout, EXTENSION } from './cscd/descriptor.ts';
 import { cscdTypes } from './cscd/registry.ts';
 import { MAX_CSCDS, MAX_DESCRIPTOR_LIST_BYTES, MAX_INLINE_BYTES, MAX_SEGMENTS } from './limits.ts';
 import { CopyCode, refused } from './sense.ts';
@@ -146,13 +146,15 @@ function parseCscds(bytes: Buffer, start: number, end: number, lengthAt: number)
     if (type === undefined) throw refused(CopyCode.UNSUPPORTED_CSCD, at);
     const length = type.slots * CSCD_SLOT_BYTES;
     if (at + length > end) throw refused(CopyCode.LIST_LENGTH);
+    const whole = bytes.subarray(at, at + length);
     cscds.push({
       offset: at,
       deviceType: cscdLayout.deviceType.get(descriptor),
       pad: cscdLayout.pad.get(descriptor),
       fixed: cscdLayout.fixed.get(descriptor),
       blockLength: cscdLayout.blockLength.get(descriptor),
-      address: type.address(bytes.subarray(at, at + length), at),
+      address: type.address(whole, at),
+      torn: type.extension !== undefined && type.extension.get(whole) !== EXTENSION,
     });
     requireStreamLength(cscds.at(-1)!);
     for (let slot = 1; slot < type.slots; slot++) cscds.push(undefined);

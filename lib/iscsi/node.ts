@@ -45,6 +45,8 @@ export interface PortalAddress extends Endpoint {
   readonly group: number;
   /** What is told instead of host and port; port 0 stands for the portal's own. */
   readonly advertise?: Endpoint;
+  /** The address that it listens at, in digits, where `host` is a name. */
+  readonly bound?: string;
 }
 
 export interface IscsiNodeOptions {

@@ -31,10 +31,9 @@ export class Portal {
         server.off('error', reject);
         server.on('error', error => node.log.error({ err: error }, 'portal'));
         const address = server.address();
-        if (address !== null && typeof address === 'object') {
-          portal.endpoint = { host: wanted.host, port: address.port };
-        }
-        node.portals.push({ ...wanted, ...portal.endpoint });
+        const known = address !== null && typeof address === 'object';
+        if (known) portal.endpoint = { host: wanted.host, port: address.port };
+        node.portals.push({ ...wanted, ...portal.endpoint, ...(known ? { bound: address.address } : {}) });
         resolve(portal);
       });
     });

@@ -1,6 +1,5 @@
 import type { ResolvedTarget, ResolvedUnit } from '../config/options.ts';
-import { addCopyManager, type CopyManager } from '../copy-manager/copy-manager.ts';
-import type { Turns } from '../copy-manager/turns.ts';
+import { addCopyManager, type CopyManager, type CopyManagerOptions } from '../copy-manager/copy-manager.ts';
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import { DiskUnit } from '../scsi-cmds/sbc/disk-unit.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
@@ -47,11 +46,16 @@ export class ServedTarget {
   readonly #open: OpenUnit;
   readonly #units = new Map<string, ServedUnit>();
 
-  private constructor(device: TargetDevice, resolved: ResolvedTarget, open: OpenUnit, turns: Turns) {
+  private constructor(
+    device: TargetDevice,
+    resolved: ResolvedTarget,
+    open: OpenUnit,
+    copying: CopyManagerOptions,
+  ) {
     this.device = device;
     this.frame = resolved;
     this.#open = open;
-    this.copies = addCopyManager(device, { turns });
+    this.copies = addCopyManager(device, copying);
   }
 
   /** Opens every unit; closes those that were open when one cannot be. */
@@ -59,9 +63,9 @@ export class ServedTarget {
     device: TargetDevice,
     resolved: ResolvedTarget,
     open: OpenUnit,
-    turns: Turns,
+    copying: CopyManagerOptions,
   ): Promise<ServedTarget> {
-    const target = new ServedTarget(device, resolved, open, turns);
+    const target = new ServedTarget(device, resolved, open, copying);
     try {
       for (const unit of resolved.units) await target.add(unit);
     } catch (error) {

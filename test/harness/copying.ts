@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { BlockBackend, Extent } from '../../lib/backends/block-backend.ts';
 import type { TapeMedium } from '../../lib/backends/tape-medium.ts';
 import type { MaybePromise } from '../../lib/bytes/maybe-promise.ts';
-import { addCopyManager } from '../../lib/copy-manager/copy-manager.ts';
+import { addCopyManager, type CopyManagerOptions } from '../../lib/copy-manager/copy-manager.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import { identify } from '../../lib/scsi-cmds/identity.ts';
 import type { LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
@@ -207,7 +207,9 @@ export const identity = (name: string) => identify(TARGET, name, { product: 'TES
 
 export type Kind = { disk: BlockBackend } | { tape: TapeMedium };
 
-export const rig = async (...kinds: readonly Kind[]) => {
+export const rig = async (...parts: readonly (Kind | CopyManagerOptions)[]) => {
+  const kinds = parts.filter((part): part is Kind => 'disk' in part || 'tape' in part);
+  const options = parts.filter((part): part is CopyManagerOptions => !('disk' in part || 'tape' in part));
   const device = new TargetDevice(TARGET, absentUnit());
   const units: LogicalUnit[] = kinds.map((kind, lun) =>
     'disk' in kind
@@ -215,7 +217,7 @@ export const rig = async (...kinds: readonly Kind[]) => {
       : tape({ identity: identity(`u${lun}`), medium: kind.tape }),
   );
   units.forEach((unit, lun) => device.add(lun, unit));
-  const manager = addCopyManager(device);
+  const manager = addCopyManager(device, options[0]);
   const host = await new Commander(device).clear();
   const name = (lun: number, more: Partial<CscdSpec> = {}): Buffer =>
     cscd({ pdt: units[lun]!.deviceType, designator: units[lun]!.identity.naa, ...more });

@@ -1,4 +1,4 @@
-import { bit, bits, bytes, u16, u24, u8 } from '../../bytes/fields.ts';
+import { bit, bits, bytes, type Field, u16, u24, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import type { Designator } from './identification.ts';
 
@@ -21,7 +21,21 @@ export const cscdLayout = layout(CSCD_SLOT_BYTES, {
 });
 
 /** How a CSCD names its logical unit; one kind a family of descriptor types. */
-export type Address = { readonly kind: 'identification'; readonly designator: Designator };
+export type Address =
+  | { readonly kind: 'identification'; readonly designator: Designator }
+  | {
+      readonly kind: 'portal';
+      /** As the requesting nexus addresses it; undefined where the field names none. */
+      readonly lun: number | undefined;
+      /** Undefined where it is no TCP portal. */
+      readonly portal: PortalName | undefined;
+    };
+
+/** A network portal as a CSCD names it: an address in digits. */
+export interface PortalName {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** A CSCD descriptor, decoded. */
 export interface Cscd {
@@ -34,7 +48,12 @@ export interface Cscd {
   /** DISK BLOCK LENGTH or STREAM BLOCK LENGTH. */
   readonly blockLength: number;
   readonly address: Address;
+  /** The slot that extends it is not marked as one. */
+  readonly torn: boolean;
 }
+
+/** DESCRIPTOR TYPE CODE of a slot that extends the one before it (SPC-4 6.4.5.2). */
+export const EXTENSION = 0xff;
 
 /** A CSCD descriptor type: a row of cscd/registry.ts. */
 export interface CscdType {
@@ -42,6 +61,8 @@ export interface CscdType {
   readonly name: string;
   /** Slots that it takes. */
   readonly slots: 1 | 2;
+  /** Where the second slot says that it is one. */
+  readonly extension?: Field<number>;
   /** What it names. `offset` is for field pointers; throws INVALID FIELD IN PARAMETER LIST. */
   address(descriptor: Uint8Array, offset: number): Address;
 }

@@ -1,4 +1,5 @@
 import { u16 } from '../../bytes/fields.ts';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { DeviceType, type LogicalUnit } from '../../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../../scsi-cmds/nexus.ts';
 import { Status } from '../../scsi-cmds/status.ts';
@@ -8,7 +9,7 @@ import type { Initiator } from '../initiator.ts';
 import { nullEnd } from '../null-end.ts';
 import { CopyAbort, CopyCode, type CopyPointer } from '../sense.ts';
 import { StreamEnd } from '../stream-end.ts';
-import { type Cscd, cscdLayout } from './descriptor.ts';
+import { type Address, type Cscd, CSCD_SLOT_BYTES, cscdLayout, type PortalName } from './descriptor.ts';
 import { type Designator, designatorsOf, sameUnit } from './identification.ts';
 import { nullRole, OWN_UNIT } from './registry.ts';
 
@@ -27,6 +28,9 @@ const INQUIRY_83 = Buffer.from('12018300ff0000000000000000000000', 'hex');
 const PAGE_BYTES = 255;
 const PAGE_HEADER_BYTES = 4;
 
+/** Whether a portal is one of those that the copy manager's own target is reached by. */
+export type OwnPortals = (portal: PortalName) => boolean;
+
 /**
  * Finds copy sources and destinations among the units that the requesting nexus can address, when a segment needs them
  * (SPC-4 5.17.7.2). A unit that is not there and one that is not the requester's give the same answer.
@@ -37,9 +41,17 @@ export class Resolver {
   readonly #cscds: readonly (Cscd | undefined)[];
   /** The unit that EXTENDED COPY was sent to. */
   readonly #own: Located;
+  readonly #portals: OwnPortals;
   readonly #found = new Map<number, Located>();
 
-  constructor(initiator: Initiator, nexus: Nexus, cscds: readonly (Cscd | undefined)[], own: Located) {
+  constructor(
+    initiator: Initiator,
+    nexus: Nexus,
+    cscds: readonly (Cscd | undefined)[],
+    own: Located,
+    portals: OwnPortals,
+  ) {
+    this.#portals = portals;
     this.#initiator = initiator;
     this.#nexus = nexus;
     this.#cscds = cscds;
@@ -53,6 +65,10 @@ export class Resolver {
     if (nothing !== undefined) return nullEnd(nothing, this.#initiator, inSegment);
     const cscd = this.#cscds[id];
     const pointer: CopyPointer = cscd === undefined ? inSegment : { in: 'list', byte: cscd.offset };
+    if (cscd === undefined && id < this.#cscds.length) throw new CopyAbort(CopyCode.INVALID_FIELD, inSegment);
+    if (cscd?.torn === true) {
+      throw new CopyAbort(CopyCode.INVALID_FIELD, { in: 'list', byte: cscd.offset + CSCD_SLOT_BYTES });
+    }
     const located = id === OWN_UNIT ? this.#own : cscd && (await this.#locate(id, cscd));
     if (located === undefined || !this.#addressable(located))
       throw new CopyAbort(CopyCode.UNREACHABLE, pointer);
@@ -88,7 +104,7 @@ export class Resolver {
   async #locate(id: number, cscd: Cscd): Promise<Located | undefined> {
     const known = this.#found.get(id);
     if (known !== undefined && this.#addressable(known)) return known;
-    const found = await this.#search(cscd.address.designator);
+    const found = await this.#find(cscd.address);
     if (found !== undefined) this.#found.set(id, found);
     return found;
   }
@@ -96,6 +112,14 @@ export class Resolver {
   #addressable(located: Located): boolean {
     const { device } = this.#initiator;
     return device.exists(this.#nexus, located.lun) && device.unit(this.#nexus, located.lun) === located.unit;
+  }
+
+  #find(address: Address): MaybePromise<Located | undefined> {
+    if (address.kind === 'identification') return this.#search(address.designator);
+    const { lun, portal } = address;
+    if (lun === undefined || portal === undefined || !this.#portals(portal)) return undefined;
+    const { device } = this.#initiator;
+    return device.exists(this.#nexus, lun) ? { lun, unit: device.unit(this.#nexus, lun) } : undefined;
   }
 
   async #search(wanted: Designator): Promise<Located | undefined> {
