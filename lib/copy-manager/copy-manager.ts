@@ -2,6 +2,8 @@ import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Command } from '../scsi-cmds/command.ts';
 import type { VpdPage } from '../scsi-cmds/spc/vpd.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import { AliasLists } from './alias-list.ts';
+import { changeAliases, reportAliases } from './aliases.ts';
 import { copyOperationAbort } from './copy-operation-abort.ts';
 import type { OwnPortals } from './cscd/resolve.ts';
 import { extendedCopyLid1, extendedCopyLid4 } from './extended-copy.ts';
@@ -25,7 +27,10 @@ export class CopyManager implements Copying {
   readonly operations = new OperationTable();
   readonly turns: Turns;
   readonly portals: OwnPortals;
+  readonly aliases = new AliasLists();
   readonly #rows: readonly Command<LogicalUnit>[];
+  /** No third-party copy commands themselves, and so not on the page. */
+  readonly #aliasRows: readonly Command<LogicalUnit>[];
   readonly #page: VpdPage;
   #stopping = false;
 
@@ -43,6 +48,7 @@ export class CopyManager implements Copying {
       receiveCopyStatusLid4(this.operations),
       receiveCopyDataLid4(this.operations),
     ];
+    this.#aliasRows = [changeAliases(this.aliases, this.operations), reportAliases(this.aliases)];
     this.#page = thirdPartyCopyPage(this.#rows);
   }
 
@@ -55,9 +61,9 @@ export class CopyManager implements Copying {
     return this.operations.running.size;
   }
 
-  /** Gives a unit the 83h and 84h rows, VPD page 8Fh and the 3PC bit. */
+  /** Gives a unit the 83h and 84h rows and those of aliases, VPD page 8Fh and the 3PC bit. */
   equip(unit: LogicalUnit): void {
-    unit.commands.add(...this.#rows);
+    unit.commands.add(...this.#rows, ...this.#aliasRows);
     unit.vpd.set(this.#page.code, this.#page);
     unit.thirdPartyCopy = true;
   }

@@ -41,8 +41,13 @@ const row = (
       const { listId, immediate: background } = list;
       return originate(copying, task, { serviceAction, listId, background }, operation => {
         const share = copying.turns.share(list.priority);
-        const { portals } = copying;
-        return new Job(kept, { device: unit.device!, operation, lun: task.lun, portals }, share).run();
+        operation.usesAliases = kept.cscds.some(cscd => cscd?.address.kind === 'alias');
+        const { portals, aliases } = copying;
+        return new Job(
+          kept,
+          { device: unit.device!, operation, lun: task.lun, portals, aliases },
+          share,
+        ).run();
       });
     },
     aborting: (_unit, task) => abortCopyOf(task),

@@ -1,6 +1,7 @@
 import { type SenseFacts, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import type { AliasLists } from './alias-list.ts';
 import { type EndRole, endFields, type OwnPortals, Resolver } from './cscd/resolve.ts';
 import type { End } from './end.ts';
 import { DataQueue } from './data-queue.ts';
@@ -25,6 +26,7 @@ export interface JobFor {
   readonly operation: CopyOperation;
   readonly lun: number;
   readonly portals: OwnPortals;
+  readonly aliases: AliasLists;
 }
 
 interface Failed extends Pick<SegmentFailure, 'abort' | 'residual'> {
@@ -58,13 +60,22 @@ export class Job implements Work {
   #holds = false;
   readonly #after: { readonly segment: Segment; readonly act: () => Promise<void> }[] = [];
 
-  constructor(list: ParameterList, { device, operation, lun, portals }: JobFor, share: Share) {
+  constructor(list: ParameterList, { device, operation, lun, portals, aliases }: JobFor, share: Share) {
     const { nexus, unit } = operation;
     this.operation = operation;
     this.#list = list;
     this.#share = share;
     this.#initiator = new Initiator(device, nexus);
-    this.#resolver = new Resolver(this.#initiator, nexus, list.cscds, { lun, unit }, portals);
+    this.#resolver = new Resolver(
+      this.#initiator,
+      nexus,
+      list.cscds,
+      { lun, unit },
+      {
+        portals,
+        aliasName: value => aliases.nameOf(nexus, unit, value),
+      },
+    );
     operation.halt = () => {
       this.#initiator.stop();
       this.#pump?.stop();

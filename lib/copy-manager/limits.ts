@@ -49,6 +49,13 @@ export const MAX_RESULTS_OF_NEXUS = 64;
 /** Nexuses whose results are kept; beyond them those go that were heard of least lately. */
 export const MAX_NEXUSES_WITH_RESULTS = 256;
 
+/** Aliases of one I_T nexus, at all units together, and of one of them header and designation: 36 KiB a nexus. */
+export const MAX_ALIASES = 64;
+export const MAX_ALIAS_BYTES = 16 + 560;
+
+/** The longest CHANGE ALIASES list: every alias twice, removed and given anew. */
+export const MAX_ALIAS_LIST_BYTES = 8 + 2 * MAX_ALIASES * MAX_ALIAS_BYTES;
+
 /** The longest parameter list: header, descriptors, inline data. */
 export const MAX_PARAMETER_LIST_BYTES = 48 + MAX_DESCRIPTOR_LIST_BYTES + MAX_INLINE_BYTES;
 

@@ -45,6 +45,8 @@ export class CopyOperation implements Origin, BackgroundWork {
   running = true;
   /** Nothing more is to be sent. */
   stopped = false;
+  /** It names ends by aliases. */
+  usesAliases = false;
   /** COPY OPERATION ABORT ended it. */
   terminated = false;
   /** Status and sense that its command ended with, or would have. */

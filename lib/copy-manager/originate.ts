@@ -2,6 +2,7 @@ import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { CheckCondition, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { Task } from '../scsi-cmds/task.ts';
+import type { AliasLists } from './alias-list.ts';
 import type { OwnPortals } from './cscd/resolve.ts';
 import { CopyOperation, type Ending, type Origin } from './operation.ts';
 import type { OperationTable } from './operation-table.ts';
@@ -13,6 +14,7 @@ export interface Copying {
   readonly operations: OperationTable;
   readonly turns: Turns;
   readonly portals: OwnPortals;
+  readonly aliases: AliasLists;
   /** It takes no more copies. */
   readonly stopping: boolean;
 }

@@ -21,6 +21,7 @@ export const CopyCode = {
   INLINE_LENGTH: 0x260b,
   INVALID_OPERATION: 0x260c,
   COMMANDS_CLEARED: 0x2f02,
+  INSUFFICIENT_RESOURCES: 0x5503,
 } as const;
 
 /** Where the trouble lies: a byte of the parameter list (SD = 0) or of the segment descriptor (SD = 1). */

@@ -11,7 +11,20 @@ import { San } from '../../lib/san.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import { encodeLun } from '../../lib/scsi-cmds/lun.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
-import { cdb83, copy, dump, fill, list, MIB, rig, segment, TARGET, dice } from '../harness/copying.ts';
+import {
+  cdb83,
+  copy,
+  dice,
+  dump,
+  fill,
+  list,
+  MIB,
+  rig,
+  segment,
+  SlowDisk,
+  TARGET,
+} from '../harness/copying.ts';
+import { Commander } from '../harness/commands.ts';
 import { pointerOf } from '../harness/copying.ts';
 
 interface PortalSpec {
@@ -153,4 +166,93 @@ void t.test('a San tells its copy managers of its portals', async t => {
   await unit.run('EXTENDED COPY', cdb83(out(port).length), { dataOut: out(port) });
   const other = port === 3260 ? 3261 : 3260;
   await t.rejects(unit.run('EXTENDED COPY', cdb83(out(other).length), { dataOut: out(other) }), /08\/04/);
+});
+
+/** An alias entry; without a name it is removed. */
+const aliasEntry = (value: number, name?: string, format = 0, more: Buffer = Buffer.alloc(0)): Buffer => {
+  const text = Buffer.from(name ?? '');
+  const padded = Buffer.alloc(name === undefined ? 0 : (Math.floor(text.length / 4) + 1) * 4);
+  text.copy(padded);
+  const out = Buffer.concat([Buffer.alloc(16), padded, more]);
+  out.writeBigUInt64BE(BigInt(value), 0);
+  out[8] = name === undefined ? 0x80 : 5;
+  out[11] = format;
+  out.writeUInt16BE(out.length - 16, 14);
+  return out;
+};
+
+const byAlias = (value: number, lun: number): Buffer => {
+  const out = Buffer.alloc(32);
+  out[0] = 0xe6;
+  encodeLun(lun, out, 4);
+  out.writeBigUInt64BE(BigInt(value), 12);
+  return out;
+};
+
+void t.test('SPC-4 6.2, 6.30, 6.4.5.7: CHANGE ALIASES, REPORT ALIASES and CSCDs by alias', async t => {
+  const slow = new SlowDisk(memoryDisk({ bytes: MIB }));
+  const [a, b] = [memoryDisk({ bytes: MIB }), slow];
+  const { host, device, name } = await rig({ disk: a }, { disk: b });
+  const other = await new Commander(device).clear();
+  const data = dice(2).bytes(8192);
+  await fill(a, data);
+  const change = async (entries: readonly Buffer[], by = host, lun = 0, header = 8): Promise<string> => {
+    const out = Buffer.concat([Buffer.alloc(header), ...entries]);
+    const cdb = Buffer.alloc(12);
+    cdb.set([0xa4, 0x0b]);
+    cdb.writeUInt32BE(out.length, 6);
+    return (await by.send(lun, cdb, { out })).said;
+  };
+  const report = async (by = host, lun = 0): Promise<Buffer> =>
+    (await by.send(lun, 'a3 0b 00 00 00 00 00 00 ff ff 00 00')).data;
+  const copied = async (value: number, lun = 1): Promise<string> =>
+    (await copy(host, 0, list([name(0), byAlias(value, lun)], [seg(0, 1)]))).said;
+
+  t.equal((await report()).toString('hex'), '0000000400000000');
+  t.equal(await copied(7), 'a/0804', 'no such alias');
+  const address = Buffer.from('c00002070000 0cbc 0000 0006'.replaceAll(' ', ''), 'hex');
+  const first = aliasEntry(7, TARGET.toUpperCase());
+  const second = aliasEntry(8, TARGET, 1, address);
+  t.equal(await change([first, second, aliasEntry(9, 'iqn.2026-01.test:other')]), '');
+  const told = await report();
+  t.equal(told.readUInt32BE(0), told.length - 4);
+  t.equal(told.readUInt16BE(6), 3);
+  t.ok(told.subarray(8, 8 + first.length).equals(first));
+  t.equal(await copied(7), '');
+  t.ok((await dump(b, 8192, 2048)).equals(data));
+  t.equal(await copied(8), '', 'with an address');
+  t.equal(await copied(9), 'a/0804', 'another target');
+  t.equal(await copied(7, 3), 'a/0804', 'no such LUN');
+  t.equal((await report(other)).length, 8, 'each nexus has its own');
+  t.equal((await report(host, 1)).length, 8, 'at each unit');
+  t.equal(await change([aliasEntry(7), aliasEntry(9), aliasEntry(1)]), '');
+  t.equal((await report()).readUInt16BE(6), 1);
+  t.equal(await copied(7), 'a/0804', 'it is gone');
+
+  t.equal(await change([first.subarray(0, 20)]), '5/1a00');
+  t.equal(await change([], host, 0, 7), '5/1a00');
+  const odd = aliasEntry(1, TARGET);
+  odd[15]! -= 1;
+  t.equal(await change([odd]), '5/2600');
+  const reserved = aliasEntry(1, TARGET);
+  reserved[8] = 0x10;
+  t.equal(await change([aliasEntry(8), reserved]), '5/2600');
+  t.equal((await report()).readUInt16BE(6), 1, 'nothing of a list that is wrong');
+  t.equal(await change(Array.from({ length: 65 }, (_, i) => aliasEntry(i, 'x'))), '5/5503');
+  t.equal(await change([aliasEntry(1, 'x'.repeat(600))]), '5/5503');
+  t.equal(await change([aliasEntry(1, 'x'.repeat(65_000)), aliasEntry(2, 'x'.repeat(65_000))]), '5/5503');
+
+  let go = (): void => undefined;
+  const held = new Promise<void>(resolve => (go = resolve));
+  slow.pace = () => held;
+  const running = copied(8);
+  await new Promise(resolve => setImmediate(resolve));
+  t.equal(await change([aliasEntry(8)]), '5/0016', 'a copy uses it');
+  t.equal(await change([aliasEntry(8)], other), '', 'not that of another nexus');
+  t.equal(await change([]), '', 'no entries');
+  go();
+  t.equal(await running, '');
+  await new Promise<void>(resolve => device.unit(host.nexus, 0).reset(resolve));
+  await host.clear();
+  t.equal((await report()).length, 8, 'a reset of the unit has cleared it');
 });

@@ -1112,7 +1112,7 @@ void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what i
     t.ok(p.readUInt16BE(34) >= p[36]!);
     t.strictSame(
       [...p.subarray(44, 44 + p[43]!)],
-      [...Array.from({ length: 0x17 }, (_, code) => code), 0xe4, 0xe5, 0xea],
+      [...Array.from({ length: 0x17 }, (_, code) => code), 0xe4, 0xe5, 0xe6, 0xea],
     );
 
     t.equal((await host.send(lun, '12 00 00 00 24 00')).data[5]! & 8, 8, '3PC');

@@ -29,7 +29,8 @@ export type Address =
       readonly lun: number | undefined;
       /** Undefined where it is no TCP portal. */
       readonly portal: PortalName | undefined;
-    };
+    }
+  | { readonly kind: 'alias'; readonly lun: number | undefined; readonly value: bigint };
 
 /** A network portal as a CSCD names it: an address in digits. */
 export interface PortalName {

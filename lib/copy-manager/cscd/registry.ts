@@ -1,10 +1,11 @@
+import { alias } from './alias.ts';
 import type { CscdType } from './descriptor.ts';
 import { identification } from './identification.ts';
 import { iscsiIpv4, iscsiIpv6 } from './iscsi-address.ts';
 
 /** CSCD descriptor types by code (SPC-4 6.4.5.1 table 131). */
 export const cscdTypes: ReadonlyMap<number, CscdType> = new Map(
-  [identification, iscsiIpv4, iscsiIpv6].map(type => [type.code, type]),
+  [identification, iscsiIpv4, alias, iscsiIpv6].map(type => [type.code, type]),
 );
 
 /** CSCD descriptor IDs above 07FFh that segments may use (SPC-4 6.4.6.1 table 148). */

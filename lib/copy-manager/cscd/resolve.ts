@@ -31,6 +31,13 @@ const PAGE_HEADER_BYTES = 4;
 /** Whether a portal is one of those that the copy manager's own target is reached by. */
 export type OwnPortals = (portal: PortalName) => boolean;
 
+/** What names lead to, beside designators. */
+export interface Names {
+  readonly portals: OwnPortals;
+  /** iSCSI name, in lower case, of an alias that the requester has given. */
+  readonly aliasName: (value: bigint) => string | undefined;
+}
+
 /**
  * Finds copy sources and destinations among the units that the requesting nexus can address, when a segment needs them
  * (SPC-4 5.17.7.2). A unit that is not there and one that is not the requester's give the same answer.
@@ -41,7 +48,7 @@ export class Resolver {
   readonly #cscds: readonly (Cscd | undefined)[];
   /** The unit that EXTENDED COPY was sent to. */
   readonly #own: Located;
-  readonly #portals: OwnPortals;
+  readonly #names: Names;
   readonly #found = new Map<number, Located>();
 
   constructor(
@@ -49,9 +56,9 @@ export class Resolver {
     nexus: Nexus,
     cscds: readonly (Cscd | undefined)[],
     own: Located,
-    portals: OwnPortals,
+    names: Names,
   ) {
-    this.#portals = portals;
+    this.#names = names;
     this.#initiator = initiator;
     this.#nexus = nexus;
     this.#cscds = cscds;
@@ -116,9 +123,13 @@ export class Resolver {
 
   #find(address: Address): MaybePromise<Located | undefined> {
     if (address.kind === 'identification') return this.#search(address.designator);
-    const { lun, portal } = address;
-    if (lun === undefined || portal === undefined || !this.#portals(portal)) return undefined;
     const { device } = this.#initiator;
+    const { lun } = address;
+    const ours =
+      address.kind === 'alias'
+        ? this.#names.aliasName(address.value) === device.name
+        : address.portal !== undefined && this.#names.portals(address.portal);
+    if (lun === undefined || !ours) return undefined;
     return device.exists(this.#nexus, lun) ? { lun, unit: device.unit(this.#nexus, lun) } : undefined;
   }
 
