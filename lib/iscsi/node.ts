@@ -359,7 +359,9 @@ export class IscsiNode {
       if (session === undefined) continue;
       const stalled = this.#stalled(connection, now);
       const silentMs = now - connection.nowMs;
-      if (stalled) this.dropConnection(connection, 'data of a write did not come');
+      const why = 'data of a write did not come';
+      if (stalled && session.connections.size > 1) this.dropConnection(connection, why);
+      else if (stalled) connection.drop(why);
       else if (connection.outbox.stuckMs(now) > stuckMs) connection.drop('the peer takes nothing');
       else if (silentMs > 2 * silenceMs) connection.drop('the peer fell silent');
       else if (connection.pingTag === NO_TAG && (silentMs > silenceMs || unacknowledged(connection, now)))
