@@ -28,6 +28,7 @@ const TABLE: Readonly<Record<'allowed' | 'with write exclusive' | 'conflict', re
     'PERSISTENT RESERVE OUT', // their registrations and keys decide
     'PREVENT ALLOW MEDIUM REMOVAL', // with PREVENT = 0
     'READ MEDIA SERIAL NUMBER',
+    'REPORT ALIASES',
     'REPORT LUNS',
     'REPORT PRIORITY',
     'REPORT TARGET PORT GROUPS',
