@@ -48,13 +48,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     why: 'It wants an unknown key refused, which MUST be answered NotUnderstood, and SendTargets=All granted in a normal session.',
   },
   {
-    name: 'SCSI.ReportSupportedOpcodes.OneCommand',
-    suite: 'all',
-    says: /expected 0x7f for opcode 0x7f/,
-    clause: 'SPC-4 6.35.3',
-    why: 'Its library keeps 16 bytes of CDB USAGE DATA and takes a longer CDB for zeros: no target that lists a command of 32 bytes passes.',
-  },
-  {
     name: 'SCSI.CompareAndWrite.InvalidDataOutSize',
     suite: 'later',
     says: /wrong sense.*0x0e|successful but should have failed/,

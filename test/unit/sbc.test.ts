@@ -375,6 +375,8 @@ void t.test(
     t.equal(listed[1]! & 0x07, 3, 'REPORT SUPPORTED OPERATION CODES');
     t.equal(listed.readUInt16BE(2), 32);
     t.equal(hex(listed.subarray(4, 16)), '7f00000000001fff000b1800', 'CDB USAGE DATA');
+    const all = (await a.send(0, 'a3 0c 00 00 00 00 00 01 00 00')).data;
+    for (let at = 4; at < all.length; at += 8) t.ok(all.readUInt16BE(at + 6) <= 16, 'listed: up to 16 bytes');
   },
 );
 

@@ -458,9 +458,10 @@ void t.test('SPC-4 6.35: REPORT SUPPORTED OPERATION CODES', async t => {
   const all = (await ask('00', '00 00 00')).data;
   t.equal(all.readUInt32BE(0), all.length - 4);
   const rows = unit.commands.all();
-  t.equal((all.length - 4) / 8, rows.length, 'every row once');
+  const listed = rows.filter(row => row.cdb.length <= 16).length;
+  t.equal((all.length - 4) / 8, listed, 'every row once, but for those of 32 bytes');
   const timed = (await ask('80', '00 00 00')).data;
-  t.equal((timed.length - 4) / 20, rows.length);
+  t.equal((timed.length - 4) / 20, listed);
   for (let at = 4; at < timed.length; at += 20) {
     t.equal(timed[at + 5]! & 0x02, 0x02, 'CTDP');
     t.equal(timed.readUInt16BE(at + 8), 10, 'timeouts descriptor length');

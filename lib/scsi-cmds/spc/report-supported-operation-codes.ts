@@ -27,10 +27,17 @@ function timeouts(out: Writer, row: Row): void {
 const CTDP_LIST = 0x02;
 const SERVACTV = 0x01;
 
+/**
+ * Commands of 32 bytes answer when they are asked for one by one. They are not in the list: initiators on libiscsi ask for
+ * the usage data of all that is listed, and have room for 16 bytes of it.
+ */
+const listed = (unit: LogicalUnit): readonly Row[] =>
+  unit.commands.all().filter(row => row.opcode !== VARIABLE_LENGTH);
+
 /** SPC-4 6.35.2. */
 function allCommands(unit: LogicalUnit, out: Writer, withTimeouts: boolean): void {
   const filled = out.lengthField(4);
-  for (const row of unit.commands.all()) {
+  for (const row of listed(unit)) {
     out
       .uint(1, row.opcode)
       .uint(1, 0)
