@@ -44,7 +44,7 @@ export interface LimitOptions {
   loginRequests?: number;
   /** A text of login or SendTargets is no longer, in all its PDUs. Default 64 KiB. */
   textBytes?: number;
-  /** A peer that is silent for so long is pinged, and dropped when it stays silent as long again. Default 20 s. */
+  /** A peer that is silent for so long is pinged, and dropped when it stays silent as long again. Default 35 s. */
   silenceMs?: number;
   /** A peer that takes nothing of what it is sent for so long is dropped. Default 60 s. */
   stuckMs?: number;

@@ -2,8 +2,7 @@ import t from 'tap';
 import { San } from '../../lib/index.ts';
 import { missing, succeeds } from './programs.ts';
 import { excepted } from './suite-exceptions.ts';
-import { ownGround } from './suite-ground.ts';
-import { countOf, judge, listTests, OUTCOMES, runSuite, tally } from './suite.ts';
+import { countOf, judge, listTests, OUTCOMES, runOnSanlet, tally } from './suite.ts';
 
 const MIB = 1024 * 1024;
 
@@ -53,12 +52,10 @@ void t.test(
 const PASSED = { listed: 230, atLeast: 218 };
 
 void t.test('iscsi-test-cu', { skip: missing('iscsi-test-cu'), timeout: 600_000 }, async t => {
-  const ground = await ownGround();
-  t.teardown(() => ground.stop());
   const suite = 'iscsi-test-cu';
   const names = await listTests(suite);
   t.ok(names.length >= 200, `${names.length} tests are known`);
-  const verdicts = await runSuite({ suite, ground, names });
+  const verdicts = await runOnSanlet({ suite, names });
   t.comment(`family / ${OUTCOMES.join(' / ')}`);
   for (const row of tally(verdicts)) t.comment(row.join(' / '));
   for (const { name, outcome, why } of verdicts) {

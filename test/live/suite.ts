@@ -1,6 +1,6 @@
 /** Runs iscsi-test-cu, of any version, one process a test, and judges what it says by what it did. */
 import { run } from './programs.ts';
-import type { Ground } from './suite-ground.ts';
+import { type Ground, ownGround } from './suite-ground.ts';
 
 export type Outcome = 'passed' | 'failed' | 'skipped' | 'hung';
 
@@ -86,6 +86,25 @@ export async function runSuite({
     if (hung) await ground.renew();
   }
   return verdicts;
+}
+
+/** Tests that mostly wait. */
+const SLEEPY = /^SCSI\.Sanitize\./;
+
+/** All of them on sanlet; the sleepy ones beside the others, on a target of their own. */
+export async function runOnSanlet(options: Omit<RunOptions, 'ground'>): Promise<Verdict[]> {
+  const { names } = options;
+  const lane = async (sleepy: boolean): Promise<Verdict[]> => {
+    const mine = names.filter(name => SLEEPY.test(name) === sleepy);
+    if (mine.length === 0) return [];
+    const ground = await ownGround();
+    try {
+      return await runSuite({ ...options, ground, names: mine });
+    } finally {
+      await ground.stop();
+    }
+  };
+  return (await Promise.all([lane(false), lane(true)])).flat();
 }
 
 export const OUTCOMES = ['passed', 'failed', 'skipped', 'hung'] as const satisfies readonly Outcome[];

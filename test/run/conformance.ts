@@ -1,8 +1,8 @@
 /** `npm run conformance`: iscsi-test-cu against sanlet, or against another target, as a table. */
 import { parseArgs } from 'node:util';
 import { excepted } from '../live/suite-exceptions.ts';
-import { namedGround, ownGround } from '../live/suite-ground.ts';
-import { listTests, OUTCOMES, runSuite, tally, type Verdict } from '../live/suite.ts';
+import { namedGround } from '../live/suite-ground.ts';
+import { listTests, OUTCOMES, runOnSanlet, runSuite, tally, type Verdict } from '../live/suite.ts';
 
 const USAGE = `npm run conformance -- [options]
 
@@ -21,6 +21,7 @@ Exit codes: 0 all passed or were skipped, but for the known exceptions; 1 a test
 
 async function main(): Promise<number> {
   let values;
+  let filter: RegExp;
   try {
     ({ values } = parseArgs({
       options: {
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
         help: { type: 'boolean', default: false },
       },
     }));
+    filter = new RegExp(values.filter);
     if (!(Number(values.limit) > 0)) throw new Error(`--limit ${values.limit}: it is a number of seconds`);
   } catch (error) {
     process.stderr.write(`conformance: ${(error as Error).message}; see npm run conformance -- --help\n`);
@@ -41,7 +43,6 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const filter = new RegExp(values.filter);
   const names = (await listTests(values.suite)).filter(name => filter.test(name));
   if (names.length === 0) {
     process.stderr.write(
@@ -49,18 +50,14 @@ async function main(): Promise<number> {
     );
     return 2;
   }
-  const ground = values.url.length > 0 ? namedGround(values.url) : await ownGround();
-  let verdicts: Verdict[];
-  try {
-    const limitMs = Number(values.limit) * 1000;
-    const seen = ({ name, outcome, why }: Verdict): void => {
-      if (!values.json && outcome !== 'passed')
-        process.stdout.write(`${outcome.padEnd(7)} ${name}: ${why}\n`);
-    };
-    verdicts = await runSuite({ suite: values.suite, ground, names, limitMs, seen });
-  } finally {
-    await ground.stop();
-  }
+  const seen = ({ name, outcome, why }: Verdict): void => {
+    if (!values.json && outcome !== 'passed') process.stdout.write(`${outcome.padEnd(7)} ${name}: ${why}\n`);
+  };
+  const asked = { suite: values.suite, names, limitMs: Number(values.limit) * 1000, seen };
+  const verdicts =
+    values.url.length > 0
+      ? await runSuite({ ...asked, ground: namedGround(values.url) })
+      : await runOnSanlet(asked);
   const bad = verdicts.filter(({ outcome }) => outcome === 'failed' || outcome === 'hung');
   const counted = bad.filter(({ name, why }) => excepted(name, why) === undefined);
   if (values.json) {
