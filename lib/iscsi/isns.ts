@@ -242,18 +242,18 @@ export class IsnsClient {
       socket.on('close', () => end(new Error('the server closed the connection')));
       socket.on('data', chunk => {
         heard = Buffer.concat([heard, chunk]);
-        if (heard.length > LONGEST_RESPONSE) end(new Error('the answer is too long'));
-        if (heard.length < HEADER_LENGTH) return;
+        if (heard.length > LONGEST_RESPONSE) return end(new Error('the answer is too long'));
+        if (heard.length < HEADER_LENGTH) return undefined;
         const length = header.pduLength.get(heard);
-        if (heard.length < HEADER_LENGTH + length) return;
+        if (heard.length < HEADER_LENGTH + length) return undefined;
         const ours =
           header.functionId.get(heard) === (functionId | RESPONSE) &&
           header.transactionId.get(heard) === transactionId;
-        if (!ours || length < 4) end(new Error('the answer is none to our message'));
+        if (!ours || length < 4) return end(new Error('the answer is none to our message'));
         const status = heard.readUInt32BE(HEADER_LENGTH);
-        if (status !== 0) end(new Error(`the server answers status ${status} (RFC 4171 5.4)`));
+        if (status !== 0) return end(new Error(`the server answers status ${status} (RFC 4171 5.4)`));
         resolve(Buffer.from(heard.subarray(HEADER_LENGTH + 4, HEADER_LENGTH + length)));
-        end(new Error('done'));
+        return end(new Error('done'));
       });
       socket.write(Buffer.concat([request, payload]));
     });

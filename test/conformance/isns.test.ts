@@ -237,3 +237,33 @@ void t.test('RFC 4171 6.3.1: addresses', async t => {
     t.equal(portalIp(host)?.toString('hex'), hex, host);
   }
 });
+
+void t.test('RFC 4171 5.1: an answer that is too short to have a status is no answer', async t => {
+  const sockets: Socket[] = [];
+  const server = createServer(socket => {
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.once('data', asked => {
+      const answer = Buffer.alloc(12);
+      asked.copy(answer, 0, 0, 12);
+      answer.writeUInt16BE(asked.readUInt16BE(2) | 0x8000, 2);
+      answer.writeUInt16BE(0, 4);
+      socket.write(answer);
+    });
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const why: unknown[] = [];
+  const nothing = (): void => {};
+  const log = { error: nothing, info: nothing, debug: nothing, warn: (facts: object) => why.push(facts) };
+  const target = { device: new TargetDevice(IQN, absentUnit()) };
+  const client = new IsnsClient({
+    server: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+    targets: [target],
+    portals: [{ host: '127.0.0.1', port: 3260, group: 1 }],
+    log: log as unknown as Log,
+  });
+  t.ok(await until(() => why.length > 0));
+  t.match(why[0], { why: 'the answer is none to our message' });
+  await client.stop();
+});

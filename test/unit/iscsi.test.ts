@@ -300,3 +300,14 @@ void t.test('the outbox: one write a turn, in order, and every sender is told on
   await turns(2);
   t.equal(told.at(-1), 12, 'nor when the transport is gone');
 });
+
+void t.test('RFC 7143 4.2.3.3: no more wait for a CmdSN than there are numbers', t => {
+  const window = new CommandWindow(10, 4);
+  let run = 0;
+  for (let i = 0; i < 1_000; i++) window.whenReached(12, () => run++);
+  t.equal(run, 996);
+  window.inOrder(10, false, () => {});
+  window.inOrder(11, false, () => {});
+  t.equal(run, 1_000);
+  t.end();
+});
