@@ -138,8 +138,20 @@ export class AtomicJournal {
       await fdatasyncLater(this.#file);
       if (made) await syncDirectory(dirname(this.#path));
     } catch (error) {
-      header.state.set(head, State.NONE);
+      await this.cancel();
       throw mediumError(error, offset, 'writing the journal of atomic writes');
+    }
+  }
+
+  /** The write is answered as a failed one: the record must never come over what is written there afterwards. */
+  async cancel(): Promise<void> {
+    header.state.set(this.#head, State.NONE);
+    if (this.#file === undefined) return;
+    try {
+      this.#writeHead();
+      await fdatasyncLater(this.#file);
+    } catch {
+      this.#remove();
     }
   }
 

@@ -228,7 +228,12 @@ class FileDisk implements BlockBackend {
     const map = this.#writable(offset);
     map.map.mark(offset / this.blockSize, from.length / this.blockSize);
     await this.#journal.put(fstatSync(this.#channel.file, { bigint: true }), offset, from);
-    await this.write(from, offset);
+    try {
+      await this.write(from, offset);
+    } catch (error) {
+      await this.#journal.cancel();
+      throw error;
+    }
     this.#journal.applied();
   }
 

@@ -407,7 +407,7 @@ for (const kind of ['memory', 'file'] as const) {
 /** A disk of zeros whose last process was killed when it had this atomic write in its journal. */
 async function killedInAtomicWrite(
   t: Test,
-  state: 'pending' | 'applied',
+  state: 'pending' | 'applied' | 'failed',
 ): Promise<{ path: string; data: Buffer }> {
   const path = join(t.testdir(), 'disk');
   await (await openDiskFile({ path, bytes: MIB })).close();
@@ -415,7 +415,10 @@ async function killedInAtomicWrite(
   const journal = new AtomicJournal(`${path}.sanlet-atomic`);
   await journal.put(statSync(path, { bigint: true }), 8 * KIB, data);
   if (state === 'applied') journal.applied();
+  if (state === 'failed') await journal.cancel();
+  const left = readFileSync(`${path}.sanlet-atomic`);
   journal.close();
+  writeFileSync(`${path}.sanlet-atomic`, left);
   return { path, data };
 }
 
@@ -437,6 +440,10 @@ void t.test('SBC-4 WRITE ATOMIC(16): the journal of a disk file', async t => {
   t.notOk(
     await holds(t, await killedInAtomicWrite(t, 'applied')),
     'what was written stays as it has become since',
+  );
+  t.notOk(
+    await holds(t, await killedInAtomicWrite(t, 'failed')),
+    'one that failed, and was told so, is not carried out over what came after it',
   );
 
   const torn = await killedInAtomicWrite(t, 'pending');
