@@ -56,12 +56,7 @@ void t.test('RFC 7143 11.7: data of a write that does not come, by dataOutTimeou
   peer.start(0, '2a 00 00 00 00 00 00 00 01 00', { write: Buffer.alloc(512), immediateBytes: 0 });
   t.equal((await peer.next()).opcode, Opcode.R2T);
   await peer.ended;
-  const opcodes = peer.pdus.map(pdu => pdu.opcode);
-  t.same(
-    opcodes.slice(opcodes.indexOf(Opcode.R2T)),
-    [Opcode.R2T, Opcode.ASYNC_MESSAGE],
-    'no status: the connection ends, and says so',
-  );
+  t.equal(peer.pdus.at(-1)!.opcode, Opcode.R2T, 'no status: the connection ends');
 });
 
 void t.test('RFC 7143 11.13.5: 0302 for one session more than sessionsPerInitiator', async t => {
