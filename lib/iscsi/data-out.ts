@@ -36,7 +36,7 @@ export function pull(task: ScsiTask): void {
     task.buffer = grown;
   }
   task.pulling = true;
-  task.movedAtMs = performance.now();
+  task.movedAtMs = task.pullingSinceMs = performance.now();
   if (!task.unsolicitedOpen) solicit(task);
   task.connection.session!.pulling.add(task);
 }

@@ -93,6 +93,8 @@ export const LOGIN_TIMEOUT_MS = 15_000;
 export const SILENCE_MS = 35_000;
 /** A write whose data does not come holds its place in the task set; after this its connection is dropped. */
 export const DATA_OUT_TIMEOUT_MS = 60_000;
+/** All of a write's data has so many times that long, so that one that trickles in does not keep its place for ever. */
+export const DATA_OUT_PATIENCE = 5;
 
 /** 1,024 connections, logged in or not; each costs a few KiB until it sends commands. */
 export const MOST_CONNECTIONS = 1024;

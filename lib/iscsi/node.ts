@@ -8,7 +8,7 @@ import { type AccessRule, NO_LUNS, admitted, ruleFor } from './access.ts';
 import { tell } from './async-message.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { recoverSequences } from './data-out.ts';
-import { ACKNOWLEDGE_MS, LIMITS, type Limits, SEQUENCE_TIMEOUT_MS } from './limits.ts';
+import { ACKNOWLEDGE_MS, DATA_OUT_PATIENCE, LIMITS, type Limits, SEQUENCE_TIMEOUT_MS } from './limits.ts';
 import type { ChapCredentials } from './login/authentication.ts';
 import { SentChallenges } from './login/chap.ts';
 import { LoginFailure } from './login/failure.ts';
@@ -181,7 +181,7 @@ export class IscsiNode {
    */
   setRules(target: IscsiTarget, rules: readonly AccessRule[]): void {
     target.rules = rules;
-    for (const nexus of target.device.nexuses) {
+    for (const nexus of [...target.device.nexuses, ...target.device.departed]) {
       const rule = ruleFor(target, nexus.initiatorName, nexus.user);
       target.device.remap(nexus, rule === undefined ? NO_LUNS : rule.luns);
     }
@@ -374,6 +374,7 @@ export class IscsiNode {
     for (const task of [...connection.session!.pulling]) {
       if (task.connection !== connection) continue;
       const stillMs = now - task.movedAtMs;
+      if (now - task.pullingSinceMs > DATA_OUT_PATIENCE * this.limits.dataOutTimeoutMs) return true;
       if (connection.kept === undefined) {
         if (stillMs > this.limits.dataOutTimeoutMs) return true;
       } else if (stillMs > SEQUENCE_TIMEOUT_MS) recoverSequences(task);

@@ -47,6 +47,8 @@ export class ScsiTask extends Task {
   readonly solicited: Solicited[] = [];
   /** When data last moved, for the data-out timeout. */
   movedAtMs = 0;
+  /** When its data was first asked for. */
+  pullingSinceMs = 0;
   /** Tags of sequences that were asked for anew, NO_TAG for the unsolicited one: what still comes of them is dropped. */
   readonly retired: number[] = [];
   recoveries = 0;

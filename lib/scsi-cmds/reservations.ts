@@ -284,7 +284,7 @@ export class Reservations {
   }
 
   /** PREEMPT (SPC-4 5.13.11.2.4, figure 9). Gives back whose registrations are gone, for PREEMPT AND ABORT. */
-  preempt(nexus: Nexus, key: bigint, victim: bigint, type: ReservationType): (task: Task) => boolean {
+  preempt(nexus: Nexus, key: bigint, victim: bigint, type: ReservationType): (of: { readonly nexus: Nexus }) => boolean {
     const pair = this.#requireRegistered(nexus, key);
     const takes = this.#allRegistrants
       ? victim === 0n
@@ -305,7 +305,7 @@ export class Reservations {
       this.#take(pair, type);
     } else if (this.#registrations.size === 0) this.#type = undefined;
     this.#changed();
-    return task => gone.has(pairOf(task.nexus));
+    return ({ nexus: other }) => gone.has(pairOf(other));
   }
 
   /** REGISTER AND MOVE (SPC-4 5.13.8). */

@@ -137,6 +137,12 @@ export class TargetDevice {
   remap(nexus: Nexus, map: LunMap | undefined): void {
     const { view } = nexus;
     if (view === undefined) throw new Error(`${nexus.id} has no view of its own`);
+    if (!this.nexuses.has(nexus)) {
+      // Nobody is there to be told, but its background copies go by what it may see.
+      view.map = map;
+      this.#look(nexus);
+      return;
+    }
     const before = new Map(this.#sights(nexus));
     const seen = unitsOf(before);
     view.map = map;
@@ -155,10 +161,20 @@ export class TargetDevice {
     }
   }
 
+  /** Nexuses that are gone and have work under way in the background. */
+  get departed(): ReadonlySet<Nexus> {
+    const found = new Set<Nexus>();
+    for (const unit of this.#everyUnit()) {
+      for (const { nexus } of unit.background) if (!this.nexuses.has(nexus)) found.add(nexus);
+    }
+    return found;
+  }
+
   /** Units have come or gone: what LUN maps say is worked out anew. */
   #lookAgain(): void {
     this.#resolved = new WeakMap();
     for (const nexus of this.nexuses) this.#look(nexus);
+    for (const nexus of this.departed) this.#look(nexus);
   }
 
   #look({ view }: Nexus): void {

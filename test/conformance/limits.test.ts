@@ -2,6 +2,7 @@
 import { connect as connectTcp } from 'node:net';
 import t, { type Test } from 'tap';
 import type { LimitOptions } from '../../lib/config/options.ts';
+import { r2t } from '../../lib/iscsi/pdu/data.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import type { San } from '../../lib/san.ts';
 import { INITIATOR, Initiator } from '../harness/initiator.ts';
@@ -57,6 +58,27 @@ void t.test('RFC 7143 11.7: data of a write that does not come, by dataOutTimeou
   t.equal((await peer.next()).opcode, Opcode.R2T);
   await peer.ended;
   t.equal(peer.pdus.at(-1)!.opcode, Opcode.R2T, 'no status: the connection ends');
+});
+
+void t.test('RFC 7143 11.7: a write whose data trickles in has its time, too', async t => {
+  const san = await limited(t, { dataOutTimeoutMs: 100 });
+  const peer = await logIn(t, san, { keys: { ImmediateData: 'No' } });
+  const write = Buffer.alloc(256 * 512);
+  const tag = peer.start(0, '2a 00 00 00 00 00 00 01 00 00', { write, immediateBytes: 0 });
+  const asked = await peer.next();
+  t.equal(asked.opcode, Opcode.R2T);
+  const transferTag = r2t.targetTransferTag.get(asked.header);
+  let over = false;
+  void peer.ended.then(() => {
+    over = true;
+  });
+  let sent = 0;
+  for (; sent < 40 && !over; sent++) {
+    const at = sent * 512;
+    peer.dataOut(0, tag, transferTag, write.subarray(at, at + 512), at, sent, false);
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  t.ok(over, 'the connection ends although something came again and again');
 });
 
 void t.test('RFC 7143 11.13.5: 0302 for one session more than sessionsPerInitiator', async t => {

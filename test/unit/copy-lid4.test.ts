@@ -2,6 +2,7 @@
 import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { type Share, Turns } from '../../lib/copy-manager/turns.ts';
+import { LunView } from '../../lib/scsi-cmds/lun-view.ts';
 import { Commander, type Answer, nexus } from '../harness/commands.ts';
 import {
   MIB,
@@ -245,4 +246,54 @@ void t.test('SPC-4 6.4.3.3: PRIORITY is a weight', async t => {
   t.ok(Math.abs(given[0]! - 500) < 10 && Math.abs(given[2]! - 500) < 10, 'equals get as much');
   t.ok(Math.abs(given[1]! - 100) < 10, 'priority 4 a fifth of priority 0, and it is not starved');
   t.ok(turns.share(7).depth < turns.share(1).depth, 'and fewer commands under way on a disk');
+});
+
+void t.test('SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends after the background copies of the preempted', async t => {
+  const { host, open, whole, device } = await gated();
+  const other = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000009')).clear();
+  const reserve = (who: Commander, action: number, key: number, newKey: number): Promise<Answer> => {
+    const out = Buffer.alloc(24);
+    out.writeBigUInt64BE(BigInt(key));
+    out.writeBigUInt64BE(BigInt(newKey), 8);
+    return who.send(0, Buffer.of(0x5f, action, 5, 0, 0, 0, 0, 0, 24, 0), { out });
+  };
+  await reserve(host, 0, 0, 0xa);
+  await reserve(other, 0, 0, 0xb);
+  await copy4(host, 0, whole({ id: 3, immediate: true }));
+  await new Promise(resolve => setTimeout(resolve, 5));
+  let over = false;
+  const preempting = reserve(other, 5, 0xb, 0xa).then(answer => {
+    over = true;
+    return answer;
+  });
+  await new Promise(resolve => setTimeout(resolve, 10));
+  t.notOk(over, 'its commands are under way');
+  open();
+  t.equal((await preempting).status, 0);
+  t.match(await status4(host, 3), { said: '6/2a05' });
+  t.match(await status4(host, 3), { status: 0x60 });
+});
+
+void t.test('a background copy reaches no unit that its nexus may not see any more, gone or not', async t => {
+  for (const gone of [false, true]) {
+    const { host: _host, open, whole, device, target } = await gated();
+    const view = new LunView();
+    const seeing = { ...nexus('iqn.2026-01.test:v', '40000000000a'), view };
+    const map = new Map([
+      [0, { name: 'u0', readOnly: false }],
+      [1, { name: 'u1', readOnly: false }],
+    ]);
+    view.map = map;
+    const who = await new Commander(device, seeing).clear();
+    t.equal((await copy4(who, 0, whole({ id: 3, immediate: true }))).status, 0);
+    await new Promise(resolve => setTimeout(resolve, 5));
+    if (gone) device.abortNexus(seeing, () => device.detach(seeing));
+    device.remap(seeing, new Map([...map].slice(0, 1)));
+    const before = await dump(target);
+    if (!gone) await who.clear();
+    open();
+    const again = gone ? await new Commander(device, seeing).clear() : who;
+    t.match(await ended(again, 3), { status: 0x02 });
+    t.ok((await dump(target)).equals(before), 'nothing was written');
+  }
 });

@@ -3,6 +3,7 @@ import { layout } from '../../bytes/layout.ts';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { type Command, command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
+import type { Nexus } from '../nexus.ts';
 import { isReservationType, type ReservationType } from '../reservation-type.ts';
 import type { InitiatorPort, RegisterOptions } from '../reservations.ts';
 import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
@@ -161,7 +162,7 @@ const preempt = row('PREEMPT', 0x04, (unit, task) => {
 const preemptAndAbort = row('PREEMPT AND ABORT', 0x05, (unit, task) => {
   const type = typeOf(task);
   const { key, newKey } = keys(task);
-  let preempted = (_task: Task): boolean => false;
+  let preempted = (_of: { readonly nexus: Nexus }): boolean => false;
   const done = succeeds(task, () => {
     preempted = unit.reservations.preempt(task.nexus, key, newKey, type);
   });
@@ -170,7 +171,8 @@ const preemptAndAbort = row('PREEMPT AND ABORT', 0x05, (unit, task) => {
   const aborted = new Promise<void>(resolve => {
     unit.abort(other => other !== task && preempted(other), resolve, task.nexus);
   });
-  return Promise.all([aborted, settled]).then(() => task.good());
+  const stopped = new Promise<void>(resolve => unit.stopBackground(preempted, resolve));
+  return Promise.all([aborted, stopped, settled]).then(() => task.good());
 });
 
 const registerAndIgnore = row('REGISTER AND IGNORE EXISTING KEY', 0x06, (unit, task) => {
