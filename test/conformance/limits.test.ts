@@ -1,5 +1,6 @@
 /** Time-outs and limits that the user may set, on the wire. */
 import { connect as connectTcp } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { LimitOptions } from '../../lib/config/options.ts';
 import { r2t } from '../../lib/iscsi/pdu/data.ts';
@@ -69,11 +70,11 @@ void t.test('RFC 7143 11.7: a write whose data trickles in has its time, too', a
   t.equal(asked.opcode, Opcode.R2T);
   const transferTag = r2t.targetTransferTag.get(asked.header);
   const end = peer.ended.then(() => 'ended');
-  let over: unknown;
+  let over: string | undefined;
   for (let sent = 0; sent < 40 && over === undefined; sent++) {
     const at = sent * 512;
     peer.dataOut(0, tag, transferTag, write.subarray(at, at + 512), at, sent, false);
-    over = await Promise.race([end, new Promise<undefined>(resolve => setTimeout(resolve, 50))]);
+    over = await Promise.race([end, delay(50, undefined)]);
   }
   t.equal(over, 'ended', 'the connection ends although something came again and again');
 });
