@@ -284,7 +284,12 @@ export class Reservations {
   }
 
   /** PREEMPT (SPC-4 5.13.11.2.4, figure 9). Gives back whose registrations are gone, for PREEMPT AND ABORT. */
-  preempt(nexus: Nexus, key: bigint, victim: bigint, type: ReservationType): (of: { readonly nexus: Nexus }) => boolean {
+  preempt(
+    nexus: Nexus,
+    key: bigint,
+    victim: bigint,
+    type: ReservationType,
+  ): (of: { readonly nexus: Nexus }) => boolean {
     const pair = this.#requireRegistered(nexus, key);
     const takes = this.#allRegistrants
       ? victim === 0n

@@ -248,31 +248,34 @@ void t.test('SPC-4 6.4.3.3: PRIORITY is a weight', async t => {
   t.ok(turns.share(7).depth < turns.share(1).depth, 'and fewer commands under way on a disk');
 });
 
-void t.test('SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends after the background copies of the preempted', async t => {
-  const { host, open, whole, device } = await gated();
-  const other = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000009')).clear();
-  const reserve = (who: Commander, action: number, key: number, newKey: number): Promise<Answer> => {
-    const out = Buffer.alloc(24);
-    out.writeBigUInt64BE(BigInt(key));
-    out.writeBigUInt64BE(BigInt(newKey), 8);
-    return who.send(0, Buffer.of(0x5f, action, 5, 0, 0, 0, 0, 0, 24, 0), { out });
-  };
-  await reserve(host, 0, 0, 0xa);
-  await reserve(other, 0, 0, 0xb);
-  await copy4(host, 0, whole({ id: 3, immediate: true }));
-  await new Promise(resolve => setTimeout(resolve, 5));
-  let over = false;
-  const preempting = reserve(other, 5, 0xb, 0xa).then(answer => {
-    over = true;
-    return answer;
-  });
-  await new Promise(resolve => setTimeout(resolve, 10));
-  t.notOk(over, 'its commands are under way');
-  open();
-  t.equal((await preempting).status, 0);
-  t.match(await status4(host, 3), { said: '6/2a05' });
-  t.match(await status4(host, 3), { status: 0x60 });
-});
+void t.test(
+  'SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends after the background copies of the preempted',
+  async t => {
+    const { host, open, whole, device } = await gated();
+    const other = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000009')).clear();
+    const reserve = (who: Commander, action: number, key: number, newKey: number): Promise<Answer> => {
+      const out = Buffer.alloc(24);
+      out.writeBigUInt64BE(BigInt(key));
+      out.writeBigUInt64BE(BigInt(newKey), 8);
+      return who.send(0, Buffer.of(0x5f, action, 5, 0, 0, 0, 0, 0, 24, 0), { out });
+    };
+    await reserve(host, 0, 0, 0xa);
+    await reserve(other, 0, 0, 0xb);
+    await copy4(host, 0, whole({ id: 3, immediate: true }));
+    await new Promise(resolve => setTimeout(resolve, 5));
+    let over = false;
+    const preempting = reserve(other, 5, 0xb, 0xa).then(answer => {
+      over = true;
+      return answer;
+    });
+    await new Promise(resolve => setTimeout(resolve, 10));
+    t.notOk(over, 'its commands are under way');
+    open();
+    t.equal((await preempting).status, 0);
+    t.match(await status4(host, 3), { said: '6/2a05' });
+    t.match(await status4(host, 3), { status: 0x60 });
+  },
+);
 
 void t.test('a background copy reaches no unit that its nexus may not see any more, gone or not', async t => {
   for (const gone of [false, true]) {
