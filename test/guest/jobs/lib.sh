@@ -73,6 +73,9 @@ eventually() {
   done
 }
 
+# The same for iscsid to log in again, which takes its time on a loaded machine.
+patiently() { eventually "$@" || eventually "$@" || eventually "$@"; }
+
 # mark NAME: kernel_since NAME prints what the kernel says from here on.
 mark() { echo "sanlet: $1" >/dev/kmsg; }
 kernel_since() { dmesg | sed "1,/sanlet: $1\$/d"; }

@@ -45,13 +45,13 @@ check 'its path fails' eventually path_is "$dev_b" F
 sleep 1
 check 'fio goes on without B' working
 check 'portal B is put back' ask put-back B
-check 'its path is back' eventually mend "$dev_b"
+check 'its path is back' patiently mend "$dev_b"
 check 'portal A is pulled' ask pull A
 check 'its path fails, too' eventually path_is "$dev_a" F
 sleep 1
 check 'fio goes on without A' working
 check 'portal A is put back' ask put-back A
-check 'its path is back, too' eventually mend "$dev_a"
+check 'its path is back, too' patiently mend "$dev_a"
 touch /run/stop
 if wait $fio; then
   echo 'ok fio met no error and read back what it wrote'
