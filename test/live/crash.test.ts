@@ -153,10 +153,12 @@ async function checkDisk(t: Test, path: string, due: Block[], pending: Words | u
     await disk.read(found, first! * BLOCK_BYTES);
     if (found.equals(content(version!, found.length))) applyToDisk(due, pending);
   }
+  const concerned = (block: number): boolean =>
+    block >= Number(pending?.[1]) && block < Number(pending?.[1]) + Number(pending?.[2]);
   const busy = (block: number): boolean =>
-    (pending?.[0] === 'write' || pending?.[0] === 'unmap') &&
-    block >= Number(pending[1]) &&
-    block < Number(pending[1]) + Number(pending[2]);
+    (pending?.[0] === 'write' || pending?.[0] === 'unmap') && concerned(block);
+  // Marked before anything is written: of an atomic write that did not come to be, blocks may be mapped that hold zeros.
+  const marked = (block: number): boolean => pending?.[0] === 'atomic' && concerned(block);
   const bytes = Buffer.alloc(disk.bytes);
   await disk.read(bytes, 0);
   const zeros = Buffer.alloc(BLOCK_BYTES);
@@ -170,7 +172,7 @@ async function checkDisk(t: Test, path: string, due: Block[], pending: Words | u
     else if (!found.equals(zeros)) counts.dirty++;
     if (busy(index)) continue;
     if (block === undefined) {
-      if (extent.mapped) counts.mapped++;
+      if (extent.mapped && !marked(index)) counts.mapped++;
       if (!found.equals(zeros)) counts.content++;
       continue;
     }
