@@ -5,8 +5,9 @@
  * - `no-space`: the file system or the memory limit is full
  * - `write-protected`: the medium may not be written
  * - `corrupt`: what is stored fails its checksum or its structure
+ * - `worm`: it would write over what a WORM cartridge holds
  */
-export type MediumFault = 'io' | 'no-space' | 'write-protected' | 'corrupt';
+export type MediumFault = 'io' | 'no-space' | 'write-protected' | 'corrupt' | 'worm';
 
 export class MediumError extends Error {
   override readonly name = 'MediumError';

@@ -23,6 +23,9 @@ export function senseOf(
     switch (error.fault) {
       case 'write-protected':
         return writeProtected();
+      case 'worm':
+        // SSC-4 4.2.20: WORM MEDIUM - OVERWRITE ATTEMPTED.
+        return new CheckCondition({ key: SenseKey.DATA_PROTECT, code: 0x300c, ...where });
       case 'no-space':
         // SBC-3 4.7.3.6: SPACE ALLOCATION FAILED WRITE PROTECT.
         return new CheckCondition({ key: SenseKey.DATA_PROTECT, code: 0x2707, ...where });

@@ -1001,8 +1001,9 @@ class TapeModel {
   objects: (Buffer | 'filemark')[] = [];
   at = 0;
 
-  get position(): { object: number; file: number } {
+  get position(): { partition: number; object: number; file: number } {
     return {
+      partition: 0,
       object: this.at,
       file: this.objects.slice(0, this.at).filter(object => object === 'filemark').length,
     };
@@ -1011,7 +1012,9 @@ class TapeModel {
   peek(): TapeObject {
     const object = this.objects[this.at];
     if (object === undefined) return { kind: 'end-of-data' };
-    return object === 'filemark' ? { kind: 'filemark' } : { kind: 'record', length: object.length };
+    return object === 'filemark'
+      ? { kind: 'filemark' }
+      : { kind: 'record', length: object.length, storedBytes: object.length, coding: 0 };
   }
 
   put(...objects: (Buffer | 'filemark')[]): void {
@@ -1383,7 +1386,7 @@ void t.test('cartridge: a write that fails leaves the tape as it was', async t =
     sync: () => undefined,
     close: () => undefined,
   };
-  const label = { uuid: '', barcode: '', capacityBytes: 0 };
+  const label = { uuid: '', barcode: '', capacityBytes: 0, worm: false, mediaType: '' };
   const tape = new LogCartridge({ log, index: new ObjectIndex(0), label, writeProtected: false, chain: 0 });
   await tape.write(Buffer.from('first'));
   for (const how of ['at once', 'later'] as const) {
@@ -1395,7 +1398,8 @@ void t.test('cartridge: a write that fails leaves the tape as it was', async t =
       `${how}: the error names the object`,
     );
     await t.rejects(async () => tape.writeFilemarks(2), error);
-    t.same([tape.position, tape.end, tape.usedBytes], [{ object: 1, file: 0 }, { object: 1, file: 0 }, 5]);
+    const one = { partition: 0, object: 1, file: 0 };
+    t.same([tape.position, tape.end, tape.usedBytes], [one, one, 5]);
   }
   t.same(cut, [53, 53, 53, 53], 'and what may be left behind is cut off');
   fail = undefined;

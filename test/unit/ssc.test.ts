@@ -3,10 +3,13 @@ import t from 'tap';
 import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import type {
+  CartridgeLabel,
+  MediumAttributes,
   SpaceOutcome,
   SpaceStop,
   TapeMedium,
   TapeObject,
+  TapePartition,
   TapePosition,
   TapeWriteOutcome,
 } from '../../lib/backends/tape-medium.ts';
@@ -24,6 +27,21 @@ class ArrayTape implements TapeMedium {
   at = 0;
   writeProtected = false;
   readonly capacityBytes = 3_000_000;
+  readonly nativeCapacityBytes = 3_000_000;
+  readonly earlyWarningBytes = 0;
+  readonly leftBytes = Infinity;
+  readonly label: CartridgeLabel = {
+    uuid: '',
+    barcode: '',
+    capacityBytes: 3_000_000,
+    worm: false,
+    mediaType: '',
+  };
+  readonly attributes: MediumAttributes = {
+    get: () => undefined,
+    entries: () => [],
+    set: () => undefined,
+  };
   /** Objects after which it warns, and after which nothing fits. */
   warnAfter = Infinity;
   fullAfter = Infinity;
@@ -42,13 +60,16 @@ class ArrayTape implements TapeMedium {
     return this.objects.reduce((sum, o) => sum + (o === 'filemark' ? 0 : o.length), 0);
   }
   #place(object: number): TapePosition {
-    return { object, file: this.objects.slice(0, object).filter(o => o === 'filemark').length };
+    return { partition: 0, object, file: this.objects.slice(0, object).filter(o => o === 'filemark').length };
   }
   get position(): TapePosition {
     return this.#place(this.at);
   }
   get end(): TapePosition {
     return this.#place(this.objects.length);
+  }
+  get partitions(): readonly TapePartition[] {
+    return [this];
   }
   get atBeginning(): boolean {
     return this.at === 0;
@@ -59,7 +80,9 @@ class ArrayTape implements TapeMedium {
   #look(): TapeObject {
     const next = this.objects[this.at];
     if (next === undefined) return { kind: 'end-of-data' };
-    return next === 'filemark' ? { kind: 'filemark' } : { kind: 'record', length: next.length };
+    return next === 'filemark'
+      ? { kind: 'filemark' }
+      : { kind: 'record', length: next.length, storedBytes: next.length, coding: 0 };
   }
   peek(): TapeObject | Promise<TapeObject> {
     return this.#say(this.#look());
@@ -128,6 +151,16 @@ class ArrayTape implements TapeMedium {
   erase(): void | Promise<void> {
     this.objects.length = this.at;
     return this.#say(undefined);
+  }
+  changePartition(): void | Promise<void> {
+    return this.rewind();
+  }
+  format(): void | Promise<void> {
+    this.at = 0;
+    return this.erase();
+  }
+  setCapacity(): void | Promise<void> {
+    return this.format();
   }
   close(): void {
     this.closed = true;

@@ -1,8 +1,8 @@
 import { crc32c } from '../../bytes/crc32c.ts';
-import { ascii, bytes, u32, u64 } from '../../bytes/fields.ts';
+import { ascii, bit, bytes, u32, u64 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { bootId } from '../../state/process-identity.ts';
-import type { CartridgeLabel } from './cartridge.ts';
+import type { CartridgeLabel } from '../tape-medium.ts';
 import type { LogEnd } from './tape-log.ts';
 
 /**
@@ -23,6 +23,8 @@ const label = layout(96, {
   capacityBytes: u64(16),
   uuid: bytes(24, 16),
   barcode: ascii(40, 32),
+  worm: bit(72, 0),
+  mediaType: ascii(73, 16),
   checksum: u32(92),
 });
 
@@ -42,7 +44,7 @@ export interface LabelledBlock {
 }
 
 /** A whole block for a blank cartridge. */
-export function blankBlock({ uuid, barcode, capacityBytes }: CartridgeLabel): Buffer {
+export function blankBlock({ uuid, barcode, capacityBytes, worm, mediaType }: CartridgeLabel): Buffer {
   const block = Buffer.alloc(CARTRIDGE_BLOCK_BYTES);
   const first = block.subarray(0, label.length);
   label.magic.set(first, MAGIC);
@@ -50,6 +52,8 @@ export function blankBlock({ uuid, barcode, capacityBytes }: CartridgeLabel): Bu
   label.capacityBytes.set(first, capacityBytes);
   label.uuid.set(first, Buffer.from(uuid, 'hex'));
   label.barcode.set(first, barcode);
+  label.worm.set(first, worm);
+  label.mediaType.set(first, mediaType);
   const chain = sumOf(first, 0);
   label.checksum.set(first, chain);
   block.set(packSyncPoint({ offset: CARTRIDGE_BLOCK_BYTES, chain }, chain), SYNC_POINT_OFFSET);
@@ -70,6 +74,8 @@ export function readBlock(block: Buffer): LabelledBlock {
       uuid: Buffer.from(label.uuid.get(first)).toString('hex'),
       barcode: label.barcode.get(first),
       capacityBytes: label.capacityBytes.get(first),
+      worm: label.worm.get(first),
+      mediaType: label.mediaType.get(first),
     },
     chain,
   };

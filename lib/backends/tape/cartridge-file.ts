@@ -11,7 +11,7 @@ import { Flusher } from '../flusher.ts';
 import { findMedium, lockMedium, pathError } from '../medium-path.ts';
 import type { MediumPath } from '../medium-path.ts';
 import { LogCartridge } from './cartridge.ts';
-import type { Cartridge, CartridgeLabel } from './cartridge.ts';
+import type { CartridgeLabel, TapeMedium } from '../tape-medium.ts';
 import {
   CARTRIDGE_BLOCK_BYTES,
   CLOSE_POINT_OFFSET,
@@ -36,12 +36,16 @@ export interface CartridgeFileOptions {
   readonly readOnly?: boolean;
   /** Up to 32 characters on a new cartridge's label. Another one than it has is an error. */
   readonly barcode?: string;
+  /** A new cartridge can be written once. Another one than it has is an error. */
+  readonly worm?: boolean;
+  /** Up to 16 characters, such as LTO-6, on a new cartridge's label. Another one than it has is an error. */
+  readonly mediaType?: string;
   /** Where the lock lies when the file's own directory may not be written. */
   readonly stateDir?: string;
 }
 
 /** A cartridge in a file. Rejects with one sentence that names the file when it cannot be used. */
-export async function openCartridgeFile(options: CartridgeFileOptions): Promise<Cartridge> {
+export async function openCartridgeFile(options: CartridgeFileOptions): Promise<TapeMedium> {
   const { path, readOnly = false, stateDir } = options;
   refuseImpossible(options);
   const medium = await findMedium(path);
@@ -74,11 +78,18 @@ async function mayWrite({ real, stats }: MediumPath): Promise<boolean> {
 }
 
 /** What no cartridge can be. */
-function refuseImpossible({ path, capacityBytes = 0, barcode = '' }: CartridgeFileOptions): void {
+function refuseImpossible({
+  path,
+  capacityBytes = 0,
+  barcode = '',
+  mediaType = '',
+}: CartridgeFileOptions): void {
   if (!Number.isSafeInteger(capacityBytes) || capacityBytes < 0) {
     throw new RangeError(`${path} cannot have a capacity of ${capacityBytes} bytes`);
   }
   if (!/^[ -~]{0,32}$/.test(barcode)) throw new RangeError(`${path} cannot have the barcode '${barcode}'`);
+  if (!/^[ -~]{0,16}$/.test(mediaType))
+    throw new RangeError(`${path} cannot be of the media type '${mediaType}'`);
 }
 
 async function open(
@@ -86,7 +97,7 @@ async function open(
   options: CartridgeFileOptions,
   writeProtected: boolean,
   lock: Lock,
-): Promise<Cartridge> {
+): Promise<TapeMedium> {
   const isNew = medium.stats === undefined;
   if (isNew && writeProtected) throw new Error(`${options.path} does not exist`);
   const { O_RDWR, O_RDONLY, O_CREAT, O_EXCL } = constants;
@@ -117,8 +128,9 @@ async function initialise(
   options: CartridgeFileOptions,
   directory: string,
 ): Promise<void> {
-  const { capacityBytes = 0, barcode = '' } = options;
-  channel.writeNow(blankBlock({ uuid: randomBytes(16).toString('hex'), barcode, capacityBytes }), 0);
+  const { capacityBytes = 0, barcode = '', worm = false, mediaType = '' } = options;
+  const uuid = randomBytes(16).toString('hex');
+  channel.writeNow(blankBlock({ uuid, barcode, capacityBytes, worm, mediaType }), 0);
   await channel.sync();
   await syncDirectory(directory);
 }
@@ -128,7 +140,7 @@ async function load(
   options: CartridgeFileOptions,
   writeProtected: boolean,
   lock: Lock,
-): Promise<Cartridge> {
+): Promise<TapeMedium> {
   const { path } = options;
   const fileBytes = fstatSync(channel.file).size;
   if (fileBytes < CARTRIDGE_BLOCK_BYTES) throw new Error(`${path} is not a sanlet cartridge`);
@@ -161,7 +173,10 @@ function readLabel(path: string, block: Buffer): ReturnType<typeof readBlock> {
   }
 }
 
-function refuseOther({ path, capacityBytes, barcode }: CartridgeFileOptions, label: CartridgeLabel): void {
+function refuseOther(
+  { path, capacityBytes, barcode, worm, mediaType }: CartridgeFileOptions,
+  label: CartridgeLabel,
+): void {
   if (capacityBytes !== undefined && capacityBytes !== label.capacityBytes) {
     throw new Error(
       `${path} has a capacity of ${label.capacityBytes} bytes, not the ${capacityBytes} that are asked for`,
@@ -169,6 +184,12 @@ function refuseOther({ path, capacityBytes, barcode }: CartridgeFileOptions, lab
   }
   if (barcode !== undefined && barcode !== label.barcode) {
     throw new Error(`${path} has the barcode '${label.barcode}', not '${barcode}'`);
+  }
+  if (worm !== undefined && worm !== label.worm) {
+    throw new Error(`${path} is ${label.worm ? 'a' : 'not a'} WORM cartridge`);
+  }
+  if (mediaType !== undefined && mediaType !== label.mediaType) {
+    throw new Error(`${path} is of the media type '${label.mediaType}', not '${mediaType}'`);
   }
 }
 

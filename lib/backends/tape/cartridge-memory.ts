@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { MediumError } from '../medium-error.ts';
 import { LogCartridge } from './cartridge.ts';
-import type { Cartridge } from './cartridge.ts';
+import type { TapeMedium } from '../tape-medium.ts';
 import { ObjectIndex } from './object-index.ts';
 import type { LogEnd, TapeLog } from './tape-log.ts';
 
@@ -10,6 +10,8 @@ export interface MemoryCartridgeOptions {
   readonly capacityBytes?: number;
   readonly readOnly?: boolean;
   readonly barcode?: string;
+  readonly worm?: boolean;
+  readonly mediaType?: string;
 }
 
 const DEFAULT_CAPACITY_BYTES = 4 * 1024 * 1024 * 1024;
@@ -17,15 +19,16 @@ const DEFAULT_CAPACITY_BYTES = 4 * 1024 * 1024 * 1024;
 const SLAB_BYTES = 256 * 1024;
 
 /** A blank cartridge in memory. It ends with the process, so nothing in it is framed or checked. */
-export function memoryCartridge(options: MemoryCartridgeOptions = {}): Cartridge {
-  const { capacityBytes = DEFAULT_CAPACITY_BYTES, readOnly = false, barcode = '' } = options;
+export function memoryCartridge(options: MemoryCartridgeOptions = {}): TapeMedium {
+  const { capacityBytes = DEFAULT_CAPACITY_BYTES, readOnly = false } = options;
+  const { barcode = '', worm = false, mediaType = '' } = options;
   if (!Number.isSafeInteger(capacityBytes) || capacityBytes <= 0) {
     throw new RangeError(`a memory cartridge of ${capacityBytes} bytes`);
   }
   return new LogCartridge({
     log: new MemoryLog(),
     index: new ObjectIndex(0),
-    label: { uuid: randomBytes(16).toString('hex'), barcode, capacityBytes },
+    label: { uuid: randomBytes(16).toString('hex'), barcode, capacityBytes, worm, mediaType },
     writeProtected: readOnly,
     chain: 0,
   });

@@ -4,11 +4,17 @@ import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { after } from '../after.ts';
 import { MediumError } from '../medium-error.ts';
 import type {
+  CartridgeLabel,
+  MediumAttribute,
+  MediumAttributes,
+  RecordForm,
   SpaceOutcome,
   SpaceStop,
   TapeMedium,
   TapeObject,
+  TapePartition,
   TapePosition,
+  TapeRecord,
   TapeWriteOutcome,
 } from '../tape-medium.ts';
 import { FILEMARK, FRAME_BYTES, RECORD, frame, writeFrame } from './frame.ts';
@@ -16,20 +22,6 @@ import { overFilemarks, overRecords, placeOf } from './motion.ts';
 import type { Motion } from './motion.ts';
 import type { ObjectIndex } from './object-index.ts';
 import type { TapeLog } from './tape-log.ts';
-
-/** What is written on a cartridge's label. */
-export interface CartridgeLabel {
-  /** 32 hexadecimal digits; never changes. */
-  readonly uuid: string;
-  readonly barcode: string;
-  /** 0 for no limit. */
-  readonly capacityBytes: number;
-}
-
-/** A tape medium with a label. */
-export interface Cartridge extends TapeMedium {
-  readonly label: CartridgeLabel;
-}
 
 /** SSC's READ and WRITE name a length in 24 bits. */
 const RECORD_LIMIT_BYTES = 0xff_ffff;
@@ -44,7 +36,7 @@ const FILEMARK_BATCH = 1024;
 /** What a short read of a long record verifies at a time. */
 const SCRATCH_BYTES = 256 * 1024;
 
-const BEGINNING: TapePosition = { object: 0, file: 0 };
+const BEGINNING: TapePosition = { partition: 0, object: 0, file: 0 };
 const END_OF_DATA: TapeObject = { kind: 'end-of-data' };
 const A_FILEMARK: TapeObject = { kind: 'filemark' };
 
@@ -61,14 +53,15 @@ export interface CartridgeParts {
  * The whole of a tape but its storage: the position, what lies around it, and when it is full. Where everything lies is
  * in the index, so that only reading, writing and erasing touch the log.
  */
-export class LogCartridge implements Cartridge {
+export class LogCartridge implements TapeMedium {
   readonly label: CartridgeLabel;
   readonly writeProtected: boolean;
   readonly #log: TapeLog;
   readonly #index: ObjectIndex;
   readonly #start: number;
   readonly #filemarkLimit: number;
-  readonly #warningBytes: number;
+  readonly earlyWarningBytes: number;
+  readonly attributes: MediumAttributes;
   readonly #header: Buffer;
   #chain: number;
   #at = BEGINNING;
@@ -80,14 +73,22 @@ export class LogCartridge implements Cartridge {
     this.writeProtected = writeProtected;
     this.#log = log;
     this.#index = index;
+    this.attributes = new KeptAttributes(log.headerBytes === 0);
     this.#start = index.offset(0);
     this.#chain = chain;
     this.#header = Buffer.alloc(log.headerBytes);
     const capacity = label.capacityBytes;
     this.#filemarkLimit =
       capacity === 0 ? Infinity : FILEMARKS_LEAST + Math.floor(capacity / FILEMARK_COST_BYTES);
-    const warning = Math.min(EARLY_WARNING_BYTES, Math.floor(capacity * EARLY_WARNING_SHARE));
-    this.#warningBytes = capacity === 0 ? Infinity : capacity - warning;
+    this.earlyWarningBytes = Math.min(EARLY_WARNING_BYTES, Math.floor(capacity * EARLY_WARNING_SHARE));
+  }
+
+  get nativeCapacityBytes(): number {
+    return this.label.capacityBytes;
+  }
+
+  get partitions(): readonly TapePartition[] {
+    return [this];
   }
 
   get capacityBytes(): number {
@@ -103,7 +104,7 @@ export class LogCartridge implements Cartridge {
   }
 
   get end(): TapePosition {
-    return { object: this.#index.objects, file: this.#index.filemarks };
+    return { partition: 0, object: this.#index.objects, file: this.#index.filemarks };
   }
 
   get atBeginning(): boolean {
@@ -111,7 +112,12 @@ export class LogCartridge implements Cartridge {
   }
 
   get pastEarlyWarning(): boolean {
-    return this.#bytesBefore(this.#at.object) > this.#warningBytes;
+    return this.leftBytes < this.earlyWarningBytes;
+  }
+
+  get leftBytes(): number {
+    const capacity = this.label.capacityBytes;
+    return capacity === 0 ? Infinity : capacity - this.#bytesBefore(this.#at.object);
   }
 
   /** Bytes of records before an object. */
@@ -127,7 +133,12 @@ export class LogCartridge implements Cartridge {
     const { object, file } = this.#at;
     if (object === this.#index.objects) return END_OF_DATA;
     if (object === this.#index.filemark(file)) return A_FILEMARK;
-    return { kind: 'record', length: this.#lengthOf(object) };
+    return {
+      kind: 'record',
+      length: this.#index.recordLength(object),
+      storedBytes: this.#lengthOf(object),
+      coding: this.#index.coding(object),
+    };
   }
 
   read(into: Buffer): MaybePromise<TapeObject> {
@@ -135,9 +146,9 @@ export class LogCartridge implements Cartridge {
     const next = this.peek();
     if (next.kind === 'end-of-data') return next;
     const { object, file } = this.#at;
-    this.#at = { object: object + 1, file: next.kind === 'filemark' ? file + 1 : file };
+    this.#at = { partition: 0, object: object + 1, file: next.kind === 'filemark' ? file + 1 : file };
     if (next.kind === 'filemark') return next;
-    const target = into.length > next.length ? into.subarray(0, next.length) : into;
+    const target = into.length > next.storedBytes ? into.subarray(0, next.storedBytes) : into;
     const offset = this.#index.offset(object) + this.#log.headerBytes;
     return numbered(object, () =>
       after(target.length === 0 ? undefined : this.#log.read(target, offset), () =>
@@ -146,14 +157,9 @@ export class LogCartridge implements Cartridge {
     );
   }
 
-  #verified(
-    next: TapeObject & { kind: 'record' },
-    object: number,
-    got: Buffer,
-    offset: number,
-  ): MaybePromise<TapeObject> {
+  #verified(next: TapeRecord, object: number, got: Buffer, offset: number): MaybePromise<TapeObject> {
     if (this.#log.headerBytes === 0) return next;
-    return after(this.#checksumOf(got, offset, next.length), checksum => {
+    return after(this.#checksumOf(got, offset, next.storedBytes), checksum => {
       if (checksum === this.#index.payloadChecksum(object)) return next;
       throw new MediumError('corrupt', object, `record ${object} fails its checksum`);
     });
@@ -177,24 +183,36 @@ export class LogCartridge implements Cartridge {
     return checksum;
   }
 
-  write(from: Buffer): MaybePromise<TapeWriteOutcome> {
+  write(from: Buffer, as?: RecordForm): MaybePromise<TapeWriteOutcome> {
     this.#assertWritable();
     if (from.length === 0 || from.length > RECORD_LIMIT_BYTES)
       throw new RangeError(`a record of ${from.length} bytes`);
     const capacity = this.label.capacityBytes;
     if (capacity !== 0 && this.#bytesBefore(this.#at.object) + from.length > capacity) return 'end-of-medium';
-    return after(this.#erase(), () => this.#append(from));
+    const { length = from.length, coding = 0 } = as ?? {};
+    return after(this.#erase(), () => this.#append(from, length, coding));
   }
 
-  #append(from: Buffer): MaybePromise<TapeWriteOutcome> {
+  #append(from: Buffer, length: number, coding: number): MaybePromise<TapeWriteOutcome> {
     const bytes = this.#log.headerBytes;
     const payloadChecksum = bytes === 0 ? 0 : crc32c(from);
     const chain =
-      bytes === 0 ? 0 : this.#writeFrame(this.#header, RECORD, from.length, payloadChecksum, 0, this.#chain);
+      bytes === 0
+        ? 0
+        : writeFrame(this.#header, {
+            type: RECORD,
+            storedBytes: from.length,
+            length,
+            coding,
+            object: this.#at.object,
+            file: this.#at.file,
+            chain: this.#chain,
+            payloadChecksum,
+          });
     return after(this.#appended(this.#header, from), () => {
-      this.#index.addRecord(bytes + from.length, payloadChecksum);
+      this.#index.addRecord(bytes + from.length, payloadChecksum, length, coding);
       this.#chain = chain;
-      this.#at = { object: this.#at.object + 1, file: this.#at.file };
+      this.#at = { partition: 0, object: this.#at.object + 1, file: this.#at.file };
       return this.#outcome();
     });
   }
@@ -245,7 +263,7 @@ export class LogCartridge implements Cartridge {
     return after(this.#appended(headers, undefined), () => {
       for (let i = 0; i < count; i++) this.#index.addFilemark(bytes);
       this.#chain = chain;
-      this.#at = { object: this.#at.object + count, file: this.#at.file + count };
+      this.#at = { partition: 0, object: this.#at.object + count, file: this.#at.file + count };
     });
   }
 
@@ -253,31 +271,18 @@ export class LogCartridge implements Cartridge {
     let chain = this.#chain;
     for (let i = 0; i < count; i++) {
       const header = headers.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES);
-      chain = this.#writeFrame(header, FILEMARK, 0, 0, i, chain);
+      chain = writeFrame(header, {
+        type: FILEMARK,
+        storedBytes: 0,
+        length: 0,
+        coding: 0,
+        object: this.#at.object + i,
+        file: this.#at.file + i,
+        chain,
+        payloadChecksum: 0,
+      });
     }
     return chain;
-  }
-
-  /** The frame header of the object `ahead` of the position. */
-  #writeFrame(
-    into: Buffer,
-    type: number,
-    length: number,
-    payloadChecksum: number,
-    ahead: number,
-    chain: number,
-  ): number {
-    const { object, file } = this.#at;
-    const last = object + ahead - 1;
-    return writeFrame(into, {
-      type,
-      length,
-      previousLength: ahead === 0 && last >= 0 ? this.#lengthOf(last) : 0,
-      object: object + ahead,
-      file: file + ahead,
-      chain,
-      payloadChecksum,
-    });
   }
 
   sync(): MaybePromise<void> {
@@ -303,9 +308,15 @@ export class LogCartridge implements Cartridge {
     this.#at = this.end;
   }
 
-  locate(object: number): SpaceStop {
+  locate(object: number, partition = 0): SpaceStop {
+    this.changePartition(partition);
     this.#at = placeOf(this.#index, object);
     return object > this.#index.objects ? 'end-of-data' : 'none';
+  }
+
+  changePartition(partition: number): void {
+    if (partition !== 0) throw new RangeError(`the cartridge has no partition ${partition}`);
+    this.#at = BEGINNING;
   }
 
   rewind(): void {
@@ -321,6 +332,8 @@ export class LogCartridge implements Cartridge {
   #erase(): MaybePromise<void> {
     const { object } = this.#at;
     if (object === this.#index.objects) return undefined;
+    if (this.label.worm && this.#index.filemarks - this.#at.file < this.#index.objects - object)
+      throw new MediumError('worm', object, `the cartridge is WORM, and holds object ${object}`);
     return numbered(object, () =>
       after(this.#chainBefore(object), chain =>
         after(this.#log.cut({ offset: this.#index.offset(object), chain }), () => {
@@ -336,6 +349,18 @@ export class LogCartridge implements Cartridge {
     if (this.#log.headerBytes === 0) return 0;
     const header = Buffer.alloc(FRAME_BYTES);
     return after(this.#log.read(header, this.#index.offset(object)), () => frame.chain.get(header));
+  }
+
+  format(capacities: readonly number[]): MaybePromise<void> {
+    this.#assertWritable();
+    if (capacities.length !== 1 || capacities[0] !== this.label.capacityBytes)
+      throw new MediumError('io', 0, 'only one partition of the whole cartridge can be made yet');
+    this.#at = BEGINNING;
+    return after(this.#erase(), () => this.sync());
+  }
+
+  setCapacity(bytes: number): MaybePromise<void> {
+    return this.format([bytes === 0 ? this.label.capacityBytes : bytes]);
   }
 
   close(): MaybePromise<void> {
@@ -366,5 +391,33 @@ function numbered<T>(object: number, work: () => MaybePromise<T>): MaybePromise<
     return outcome instanceof Promise ? outcome.catch(renumber) : outcome;
   } catch (error) {
     return renumber(error);
+  }
+}
+
+/** Attributes in memory. */
+class KeptAttributes implements MediumAttributes {
+  readonly #kept: boolean;
+  readonly #byPartition = new Map<number, Map<number, MediumAttribute>>();
+
+  constructor(kept: boolean) {
+    this.#kept = kept;
+  }
+
+  get(partition: number, id: number): MediumAttribute | undefined {
+    return this.#byPartition.get(partition)?.get(id);
+  }
+
+  entries(partition: number): readonly MediumAttribute[] {
+    return [...(this.#byPartition.get(partition)?.values() ?? [])].sort((a, b) => a.id - b.id);
+  }
+
+  set(partition: number, changes: readonly MediumAttribute[]): void {
+    if (!this.#kept) throw new MediumError('io', 0, 'a cartridge file cannot keep attributes yet');
+    const kept = this.#byPartition.get(partition) ?? new Map<number, MediumAttribute>();
+    this.#byPartition.set(partition, kept);
+    for (const attribute of changes) {
+      if (attribute.value.length === 0) kept.delete(attribute.id);
+      else kept.set(attribute.id, attribute);
+    }
   }
 }

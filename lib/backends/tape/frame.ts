@@ -12,10 +12,12 @@ import { layout } from '../../bytes/layout.ts';
 export const frame = layout(48, {
   magic: u32(0),
   type: u8(4),
-  /** Bytes of the record that follow; 0 for a filemark. */
-  recordLength: u32(8),
-  /** Bytes of the record of the frame before, to walk backwards. */
-  previousLength: u32(12),
+  /** The drive's word on how the stored bytes give the record. */
+  coding: u8(5),
+  /** Bytes that follow; 0 for a filemark. */
+  storedBytes: u32(8),
+  /** Bytes of the record as it was written. */
+  recordLength: u32(12),
   /** Logical object number. */
   object: u64(16),
   /** Filemarks before this object. */
@@ -37,8 +39,9 @@ export const FILEMARK = 2;
 
 export interface FrameValues {
   readonly type: number;
+  readonly storedBytes: number;
   readonly length: number;
-  readonly previousLength: number;
+  readonly coding: number;
   readonly object: number;
   readonly file: number;
   readonly chain: number;
@@ -49,8 +52,9 @@ export interface FrameValues {
 export function writeFrame(into: Buffer, values: FrameValues): number {
   frame.magic.set(into, MAGIC);
   frame.type.set(into, values.type);
+  frame.coding.set(into, values.coding);
+  frame.storedBytes.set(into, values.storedBytes);
   frame.recordLength.set(into, values.length);
-  frame.previousLength.set(into, values.previousLength);
   frame.object.set(into, values.object);
   frame.file.set(into, values.file);
   frame.chain.set(into, values.chain);
@@ -73,8 +77,8 @@ export function isFrame(header: Buffer, { object, file, chain }: FramePlace): bo
   return (
     frame.magic.get(header) === MAGIC &&
     (type === RECORD
-      ? frame.recordLength.get(header) > 0
-      : type === FILEMARK && frame.recordLength.get(header) === 0) &&
+      ? frame.storedBytes.get(header) > 0
+      : type === FILEMARK && frame.storedBytes.get(header) === 0) &&
     frame.object.get(header) === object &&
     frame.file.get(header) === file &&
     frame.chain.get(header) === chain &&

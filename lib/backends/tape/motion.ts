@@ -8,7 +8,7 @@ export interface Motion {
 }
 
 const motion = (object: number, file: number, moved: number, stop: SpaceStop): Motion => ({
-  to: { object, file },
+  to: { partition: 0, object, file },
   outcome: { moved, stop },
 });
 
@@ -51,5 +51,5 @@ export function overFilemarks(index: ObjectIndex, { object, file }: TapePosition
 /** The place of a logical object number, or end of data when there are fewer. */
 export function placeOf(index: ObjectIndex, object: number): TapePosition {
   const there = Math.min(object, index.objects);
-  return { object: there, file: index.filemarksBefore(there) };
+  return { partition: 0, object: there, file: index.filemarksBefore(there) };
 }

@@ -2,12 +2,14 @@
 const CHUNK = 8192;
 
 /**
- * Where the objects of a cartridge lie: twelve bytes a record in memory, so that nothing is ever searched for on the
+ * Where the objects of a cartridge lie: 17 bytes a record in memory, so that nothing is ever searched for on the
  * medium. Filemarks are in a list of their own: the one after n filemarks is the n-th, which makes SPACE a look-up.
  */
 export class ObjectIndex {
   readonly #offsets: Float64Array[] = [];
   readonly #checksums: Uint32Array[] = [];
+  readonly #lengths: Uint32Array[] = [];
+  readonly #codings: Uint8Array[] = [];
   /** Object numbers of the filemarks, ascending. */
   readonly #filemarks: number[] = [];
   #objects = 0;
@@ -40,17 +42,29 @@ export class ObjectIndex {
     return this.#checksums[Math.floor(object / CHUNK)]![object % CHUNK]!;
   }
 
+  recordLength(object: number): number {
+    return this.#lengths[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  }
+
+  coding(object: number): number {
+    return this.#codings[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  }
+
   /** Object number of the filemark that has `before` filemarks before it; Infinity when there is none. */
   filemark(before: number): number {
     return this.#filemarks[before] ?? Infinity;
   }
 
-  addRecord(bytes: number, payloadChecksum: number): void {
+  addRecord(bytes: number, payloadChecksum: number, length: number, coding: number): void {
     const at = this.#objects % CHUNK;
     if (at === 0) {
       this.#offsets.push(new Float64Array(CHUNK));
       this.#checksums.push(new Uint32Array(CHUNK));
+      this.#lengths.push(new Uint32Array(CHUNK));
+      this.#codings.push(new Uint8Array(CHUNK));
     }
+    this.#lengths.at(-1)![at] = length;
+    this.#codings.at(-1)![at] = coding;
     this.#offsets.at(-1)![at] = this.#end;
     this.#checksums.at(-1)![at] = payloadChecksum;
     this.#objects++;
@@ -59,7 +73,7 @@ export class ObjectIndex {
 
   addFilemark(bytes: number): void {
     this.#filemarks.push(this.#objects);
-    this.addRecord(bytes, 0);
+    this.addRecord(bytes, 0, 0, 0);
   }
 
   /** Forgets this object and all behind it. */
@@ -71,6 +85,8 @@ export class ObjectIndex {
     const chunks = Math.ceil(object / CHUNK);
     this.#offsets.length = chunks;
     this.#checksums.length = chunks;
+    this.#lengths.length = chunks;
+    this.#codings.length = chunks;
   }
 
   filemarksBefore(object: number): number {

@@ -100,7 +100,13 @@ export async function recover({
     if (header === undefined) break;
     chain = frame.checksum.get(header);
     if (frame.type.get(header) === FILEMARK) index.addFilemark(FRAME_BYTES);
-    else index.addRecord(FRAME_BYTES + frame.recordLength.get(header), frame.payloadChecksum.get(header));
+    else
+      index.addRecord(
+        FRAME_BYTES + frame.storedBytes.get(header),
+        frame.payloadChecksum.get(header),
+        frame.recordLength.get(header),
+        frame.coding.get(header),
+      );
   }
   const damage = matched
     ? undefined
@@ -120,7 +126,7 @@ async function nextFrame(
   const inside =
     window.here(offset, FRAME_BYTES) ?? (await window.moveTo(offset, FRAME_BYTES, stride(index, soundBytes)));
   if (!isFrame(inside, { object: index.objects, file: index.filemarks, chain })) return undefined;
-  const length = frame.recordLength.get(inside);
+  const length = frame.storedBytes.get(inside);
   const end = offset + FRAME_BYTES + length;
   if (end > window.size) return undefined;
   if (end <= soundBytes || length === 0) return inside;
