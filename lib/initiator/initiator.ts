@@ -100,8 +100,7 @@ async function open(options: PortalOptions, target: string | undefined): Promise
   let { host = '127.0.0.1', port = DEFAULT_PORT } = options;
   for (let redirections = 0; ; redirections++) {
     try {
-      const left = Math.max(1, until - Date.now());
-      return await openAt({ ...options, host, port, loginTimeoutMs: left }, target);
+      return await openAt({ ...options, host, port, loginTimeoutMs }, target, until);
     } catch (error) {
       const address = error instanceof InitiatorError ? error.movedTo : undefined;
       const to = address === undefined ? undefined : parseTargetAddress(address);
@@ -123,7 +122,8 @@ export function parseTargetAddress(text: string): { host: string; port: number }
   return port >= 1 && port <= 65_535 ? { host: (parts[1] ?? parts[2])!, port } : undefined;
 }
 
-async function openAt(options: PortalOptions, target: string | undefined): Promise<Session> {
+/** `until`: when the login must be over, which began `loginTimeoutMs` before. */
+async function openAt(options: PortalOptions, target: string | undefined, until: number): Promise<Session> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, user, secret, loginTimeoutMs = 10_000 } = options;
   const isid = options.isid ?? newIsid();
   if (isid.length !== 6) throw new InitiatorError('usage', 'an ISID has six bytes');
@@ -143,8 +143,8 @@ async function openAt(options: PortalOptions, target: string | undefined): Promi
         ? `[${host}]:${port}`
         : `${host}:${port}`
       : 'the target';
-  const until = Date.now() + loginTimeoutMs;
-  const stream = options.stream ?? (await connected(host, port, peer, loginTimeoutMs));
+  const left = (): number => Math.max(1, until - Date.now());
+  const stream = options.stream ?? (await connected({ host, port }, peer, left(), loginTimeoutMs));
   return Session.login(stream, {
     initiatorName: options.initiatorName ?? DEFAULT_NAME,
     target,
@@ -156,7 +156,8 @@ async function openAt(options: PortalOptions, target: string | undefined): Promi
     mutual: options.mutual,
     ...(options.chapDigests === undefined ? {} : { digests: options.chapDigests }),
     peer,
-    loginTimeoutMs: Math.max(1, until - Date.now()),
+    loginTimeoutMs,
+    loginLeftMs: left(),
     commandTimeoutMs: options.commandTimeoutMs ?? 60_000,
   });
 }
@@ -171,9 +172,14 @@ const CONNECT_SENTENCES: Readonly<Record<string, string>> = {
   ECONNRESET: 'the connection was reset',
 };
 
-function connected(host: string, port: number, peer: string, timeoutMs: number): Promise<Duplex> {
+function connected(
+  to: { host: string; port: number },
+  peer: string,
+  leftMs: number,
+  timeoutMs: number,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connect({ ...to, noDelay: true });
     const failed = (why: string, cause?: unknown): void => {
       clearTimeout(timer);
       socket.destroy();
@@ -184,7 +190,7 @@ function connected(host: string, port: number, peer: string, timeoutMs: number):
       const code = error.code ?? '';
       failed(CONNECT_SENTENCES[code] ?? error.message, error);
     };
-    const timer = setTimeout(() => failed(`no answer within ${timeoutMs / 1000} s`), timeoutMs);
+    const timer = setTimeout(() => failed(`no answer within ${timeoutMs / 1000} s`), leftMs);
     socket.once('error', refused);
     socket.once('connect', () => {
       clearTimeout(timer);

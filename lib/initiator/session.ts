@@ -41,8 +41,10 @@ interface Exchange {
 }
 
 export interface SessionOptions extends LoginRequestOptions {
-  /** For the login, and for commands that name none of their own. */
+  /** What the login was given in all, and what is left of it by now. */
   readonly loginTimeoutMs: number;
+  readonly loginLeftMs: number;
+  /** For commands that name none of their own. */
   readonly commandTimeoutMs: number;
 }
 
@@ -93,12 +95,12 @@ export class Session implements AsyncDisposable {
   /** Logs in over a connected stream. */
   static async login(stream: Duplex, options: SessionOptions): Promise<Session> {
     const session = new Session(stream, options);
-    const { loginTimeoutMs, peer } = options;
+    const { loginTimeoutMs, loginLeftMs, peer } = options;
     const timer = setTimeout(() => {
       session.#wire.end(
         new InitiatorError('timeout', `${peer} has not answered the login within ${loginTimeoutMs / 1000} s`),
       );
-    }, loginTimeoutMs);
+    }, loginLeftMs);
     try {
       await new Promise<void>((resolve, reject) => {
         session.#loginEnd = { resolve, reject };
