@@ -3,7 +3,8 @@ import { layout } from '../bytes/layout.ts';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { type Log, silent } from '../log.ts';
 import type { UnitState } from '../state/unit-state.ts';
-import { invalidServiceAction, requireForm } from './cdb-form.ts';
+import { admit } from './admission.ts';
+import { type BackgroundWork, BackgroundWorks } from './background-work.ts';
 import { type Command, command, CommandTable } from './command.ts';
 import { DeferredErrors } from './deferred-errors.ts';
 import type { Identity } from './identity.ts';
@@ -12,10 +13,7 @@ import type { Nexus } from './nexus.ts';
 import { Reservations } from './reservations.ts';
 import {
   encodeDescriptor,
-  CheckCondition,
   encodeFixed,
-  invalidMessage,
-  invalidOpcode,
   type SenseFacts,
   SenseKey,
   unitNotSupported,
@@ -32,19 +30,16 @@ import { Status } from './status.ts';
 import type { TargetDevice } from './target-device.ts';
 import { TargetPortGroups } from './target-port-groups.ts';
 import { Tallies } from './tally.ts';
-import { Attribute, type Carrier, Task } from './task.ts';
+import { type Carrier, Task } from './task.ts';
 import { TaskSet } from './task-set.ts';
 import { Attention, UnitAttentions } from './unit-attention.ts';
+import { UnitTasks } from './unit-tasks.ts';
 
 /** PERIPHERAL DEVICE TYPE (SPC-4 6.6.2). */
 export const DeviceType = { DISK: 0x00, TAPE: 0x01, CHANGER: 0x08, WELL_KNOWN: 0x1e, UNKNOWN: 0x1f } as const;
 
-/** What goes on for a nexus when its command has ended: a background copy. A reset of the unit stops it. */
-export interface BackgroundWork {
-  readonly nexus: Nexus;
-  /** `done` when it has stopped. */
-  stop(done: () => void): void;
-}
+export type { BackgroundWork } from './background-work.ts';
+
 /** Carries what is no command of an initiator. */
 const NOBODY: Carrier = { pull: () => undefined, ended: () => undefined };
 
@@ -62,8 +57,7 @@ const turnAlone = command<LogicalUnit>({
  * A logical unit: admits tasks, read from their command's row, and ends them. What it can do is in its tables; disk,
  * tape and changer differ in those and in their medium (sbc/disk-unit.ts, ssc/tape-unit.ts).
  *
- * Order of admission: deferred error, unit attention, operation code, reservation, reserved bits, state of the port,
- * medium, write protection, then its turn in the task set and its data-out, then `run`.
+ * Order: `admission`, medium, write protection, then its turn in the task set and its data-out, then `run`.
  */
 export abstract class LogicalUnit {
   readonly identity: Identity;
@@ -93,16 +87,14 @@ export abstract class LogicalUnit {
   thirdPartyCopy = false;
   /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
   resets = 0;
-  readonly background = new Set<BackgroundWork>();
+  readonly background = new BackgroundWorks();
   /** Set when the unit is put into a device. */
   device: TargetDevice | undefined;
   /** By which the device knows it; what a nexus calls it is in the task. */
   lun = -1;
 
   readonly #set = new TaskSet(task => this.#proceed(task));
-  /** In no order; each task knows its place, so that it leaves without a search. */
-  readonly #tasks: Task[] = [];
-  #drained: (() => void)[] = [];
+  readonly #tasks = new UnitTasks();
   #retired = false;
 
   constructor(identity: Identity, log: Log = silent, state?: UnitState) {
@@ -130,14 +122,14 @@ export abstract class LogicalUnit {
 
   /** Tasks that have not ended. */
   get tasks(): readonly Task[] {
-    return this.#tasks;
+    return this.#tasks.all;
   }
 
   /** Takes a task in. It ends by `task.carrier.ended`, now or later. */
   submit(task: Task): void {
     task.unit = this;
     task.phase = 'waiting';
-    task.place = this.#tasks.push(task) - 1;
+    this.#tasks.add(task);
     try {
       this.#admit(task);
     } catch (error) {
@@ -147,29 +139,8 @@ export abstract class LogicalUnit {
 
   #admit(task: Task): void {
     if (this.#retired) throw unitNotSupported(); // whoever still knows it: a copy whose nexus has gone
-    const row = this.commands.find(task.cdb);
-    const known = typeof row === 'object' ? row : undefined;
-    if (this.deferred.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
-      const facts = this.deferred.take(task.nexus.id);
-      if (facts !== undefined) throw new CheckCondition(facts);
-    }
-    if (this.attentions.any && known?.passesAttention !== true && task.nexus.thirdParty !== true) {
-      // SPC-4 7.5.8: interlocked, it stays until a REQUEST SENSE has brought it.
-      const attention =
-        this.modePages.attentionInterlock === AttentionInterlock.CLEARED
-          ? this.attentions.take(task.nexus.id)
-          : this.attentions.first(task.nexus.id);
-      if (attention !== undefined) throw attention;
-    }
-    if (task.attribute === Attribute.ACA) throw invalidMessage();
-    if (row === undefined) throw invalidOpcode();
-    if (known === undefined) throw invalidServiceAction(task.cdb);
-    if (this.reservations.any && this.reservations.conflicts(known, task)) {
-      this.conflict(task);
-      return;
-    }
-    requireForm(known, task.cdb);
-    if (this.portGroups.restricted) this.portGroups.require(known, task.nexus.relativePort);
+    const known = admit(this, task);
+    if (known === undefined) return;
     this.requireReady(known);
     if (known.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
     task.command = known;
@@ -230,7 +201,7 @@ export abstract class LogicalUnit {
    * not what it was when they were admitted.
    */
   protected recheckWaiting(): void {
-    for (const task of this.#tasks) if (task.phase === 'waiting') task.recheck = true;
+    for (const task of this.#tasks.all) if (task.phase === 'waiting') task.recheck = true;
   }
 
   #recheck(task: Task): void {
@@ -285,15 +256,8 @@ export abstract class LogicalUnit {
     const stopped = new Promise<void>(resolve => {
       this.stopBackground(() => true, resolve);
     });
-    const drained = new Promise<void>(resolve => {
-      const check = (): void => {
-        if (this.#tasks.length > 0) this.#drained.push(check);
-        else resolve();
-      };
-      check();
-    });
     const late = setTimeout(() => {
-      for (const task of [...this.#tasks]) {
+      for (const task of [...this.#tasks.all]) {
         if (task.unit === this && task.phase === 'waiting') this.fail(task, unitNotSupported());
       }
       this.abort(
@@ -302,7 +266,7 @@ export abstract class LogicalUnit {
         'owner',
       );
     }, graceMs);
-    await Promise.all([drained, stopped]);
+    await Promise.all([this.#tasks.drained(), stopped]);
     clearTimeout(late);
   }
 
@@ -358,22 +322,14 @@ export abstract class LogicalUnit {
       tally.commands++;
       tally.bytes += task.dataIn.length + task.dataOut.length;
     }
-    const last = this.#tasks.pop()!;
-    if (last !== task) {
-      this.#tasks[task.place] = last;
-      last.place = task.place;
-    }
+    this.#tasks.remove(task);
     this.#set.leave(task);
   }
 
   /** Called by `task.end` when the carrier has had the task: others get their turn, waiting functions look again. */
   resume(): void {
     this.#set.next();
-    if (this.#drained.length > 0) {
-      const waiting = this.#drained;
-      this.#drained = [];
-      for (const check of waiting) check();
-    }
+    this.#tasks.ended();
   }
 
   /**
@@ -383,26 +339,12 @@ export abstract class LogicalUnit {
    * no nexus but `owner`, who serves the unit.
    */
   abort(which: (task: Task) => boolean, done: () => void, by?: Nexus | 'owner'): void {
-    const picked = this.#tasks.filter(which);
-    const tells = by === 'owner' || (by !== undefined && this.modePages.taskAbortedStatus);
-    // All are marked before the first one ends: its end gives a turn to the next, which must not run now.
-    for (const task of picked) {
-      task.aborted = true;
-      task.tellsAborted = tells && (by === 'owner' || task.nexus.id !== by.id);
-    }
-    const running = picked.filter(task => task.phase === 'running');
-    for (const task of running) task.command!.aborting?.(this as never, task);
-    for (const task of picked) if (task.phase === 'waiting') task.end(Status.TASK_ABORTED);
-    const check = (): void => {
-      if (running.some(task => this.#tasks[task.place] === task && task.aborted)) this.#drained.push(check);
-      else done();
-    };
-    check();
+    this.#tasks.abort(this, which, done, by);
   }
 
   /** CLEAR TASK SET (SAM-5 7.6): without TAS the others whose commands went are told by a unit attention. */
   clearTaskSet(by: Nexus, done: () => void): void {
-    const others = new Set(this.#tasks.map(task => task.nexus.id).filter(id => id !== by.id));
+    const others = new Set(this.#tasks.all.map(task => task.nexus.id).filter(id => id !== by.id));
     const told = this.modePages.taskAbortedStatus;
     this.abort(
       () => true,
@@ -418,14 +360,7 @@ export abstract class LogicalUnit {
 
   /** Stops background work that `which` picks; `done` when it has. */
   stopBackground(which: (work: BackgroundWork) => boolean, done: () => void): void {
-    const picked = [...this.background].filter(which);
-    let left = picked.length;
-    if (left === 0) done();
-    for (const work of picked) {
-      work.stop(() => {
-        if (--left === 0) done();
-      });
-    }
+    this.background.stop(which, done);
   }
 
   /** Establishes a unit attention for every nexus, or for all but one. */
