@@ -1,23 +1,24 @@
-import { serialAdd, serialBefore, serialDistance } from '../bytes/serial.ts';
+import { serialAdd } from '../bytes/serial.ts';
 import type { Parameters } from '../iscsi/login/keys.ts';
 import { formatText, type Pair, parseText } from '../iscsi/login/text.ts';
 import { asyncMessage, AsyncEvent } from '../iscsi/pdu/async-message.ts';
 import { dataIn } from '../iscsi/pdu/data.ts';
-import { common, newHeader, NO_TAG, Opcode, responseNumbers } from '../iscsi/pdu/header.ts';
+import { common, newHeader, NO_TAG, Opcode } from '../iscsi/pdu/header.ts';
 import { LogoutReason, logoutRequest, LogoutResponse, logoutResponse } from '../iscsi/pdu/logout.ts';
 import { nopIn, nopOut } from '../iscsi/pdu/nop.ts';
 import { reject } from '../iscsi/pdu/reject.ts';
 import { TaskFunction, taskManagementRequest, taskManagementResponse } from '../iscsi/pdu/task-management.ts';
 import { textRequest, textResponse } from '../iscsi/pdu/text.ts';
 import { Command, type CommandOptions, type CommandResult } from './command.ts';
+import { CommandQueue } from './command-queue.ts';
+import { type Answer, Exchanges } from './exchanges.ts';
 import { InitiatorError } from './initiator-error.ts';
 import { Login, type LoginRequestOptions, type LoginResult } from './login.ts';
 import { lunBytes } from './lun.ts';
+import { SequenceNumbers } from './sequence-numbers.ts';
 import { Wire } from './wire.ts';
 import type { Duplex } from 'node:stream';
 
-/** Commands that wait for the window; a caller with more is not looking at its answers. */
-const MOST_WAITING = 65_536;
 /** How long an ABORT TASK may take before the connection is given up. */
 const ABORT_TIMEOUT_MS = 5_000;
 const LOGOUT_TIMEOUT_MS = 5_000;
@@ -31,13 +32,6 @@ export interface Counters {
   readonly wireIn: number;
   readonly wireOut: number;
   readonly commands: number;
-}
-
-/** Something other than a SCSI command that waits for its answer. */
-interface Exchange {
-  readonly opcode: number;
-  readonly resolve: (answer: { header: Buffer; data: Buffer }) => void;
-  readonly reject: (error: InitiatorError) => void;
 }
 
 export interface SessionOptions extends LoginRequestOptions {
@@ -61,14 +55,10 @@ export class Session implements AsyncDisposable {
   #loginEnd: { resolve: () => void; reject: (error: InitiatorError) => void } | undefined;
   #error: InitiatorError | undefined;
 
-  #cmdSN = 1;
-  #expStatSN = 0;
-  #expCmdSN = 1;
-  #maxCmdSN = 1;
+  readonly #numbers = new SequenceNumbers();
+  readonly #commands: CommandQueue;
+  readonly #exchanges: Exchanges;
   #nextTag = 1;
-  readonly #commands = new Map<number, Command>();
-  readonly #exchanges = new Map<number, Exchange>();
-  #waiting: Command[] = [];
   #loggingOut: Promise<void> | undefined;
 
   #payloadIn = 0;
@@ -80,6 +70,12 @@ export class Session implements AsyncDisposable {
     this.target = options.target;
     this.peer = options.peer;
     this.parameters = options.ours;
+    this.#exchanges = new Exchanges(options.peer);
+    this.#commands = new CommandQueue({
+      peer: options.peer,
+      timeoutMs: options.commandTimeoutMs,
+      abort: (command, error) => this.#abort(command, error),
+    });
     this.#scratch = Buffer.allocUnsafeSlow(options.ours.maxRecvDataSegmentLength);
     this.#wire = new Wire(
       stream,
@@ -123,10 +119,7 @@ export class Session implements AsyncDisposable {
     this.tsih = result.tsih;
     this.#wire.headerDigest = result.parameters.headerDigest;
     this.#wire.dataDigest = result.parameters.dataDigest;
-    this.#cmdSN = result.cmdSN;
-    this.#expStatSN = result.expStatSN;
-    this.#expCmdSN = result.expCmdSN;
-    this.#maxCmdSN = result.maxCmdSN;
+    this.#numbers.start(result);
     this.#loginEnd?.resolve();
   }
 
@@ -153,64 +146,34 @@ export class Session implements AsyncDisposable {
   /** The same, with the task in hand: its tag and CmdSN, for task management. */
   submit(lun: number, cdb: Uint8Array, options: CommandOptions = {}): Command {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#waiting.length >= MOST_WAITING)
-      throw new InitiatorError('usage', 'too many commands wait already');
+    this.#commands.requireRoom();
     const command = new Command(this.#tag(), lun, cdb, options);
-    this.#commands.set(command.tag, command);
+    this.#commands.add(command, options);
     this.#count++;
-    this.#guard(command, options);
-    this.#waiting.push(command);
     this.#pump();
     return command;
   }
 
-  /** Aborts the command when its time is over or its caller wants it to be. */
-  #guard(command: Command, { timeoutMs = this.#options.commandTimeoutMs, signal }: CommandOptions): void {
-    const abandon = (error: InitiatorError): void => void this.#abandon(command, error);
-    const timer = setTimeout(() => {
-      abandon(
-        new InitiatorError('timeout', `${this.peer} has not answered a command within ${timeoutMs / 1000} s`),
-      );
-    }, timeoutMs);
-    const aborted = (): void => abandon(new InitiatorError('aborted', 'the command was aborted'));
-    signal?.addEventListener('abort', aborted, { once: true });
-    void command.answer
-      .catch(() => undefined)
-      .finally(() => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', aborted);
-        this.#commands.delete(command.tag);
-      });
-    if (signal?.aborted === true) queueMicrotask(aborted);
-  }
-
-  async #abandon(command: Command, error: InitiatorError): Promise<void> {
-    if (command.settled) return;
-    if (command.cmdSN === undefined) {
-      this.#waiting = this.#waiting.filter(other => other !== command);
-      command.fail(error);
-      return;
-    }
+  /** A command that was sent is not wanted any more. */
+  async #abort(command: Command, error: InitiatorError): Promise<void> {
     try {
       await this.abortTask(command, ABORT_TIMEOUT_MS);
     } catch (cause) {
       // RFC 7143 4.2.3.3: without an answer nobody knows what the target still does with our buffers.
       if (cause instanceof InitiatorError && cause.fault === 'timeout') this.#wire.end(error);
     }
-    command.fail(error);
   }
 
-  /** Sends what the window lets through (RFC 7143 4.2.2.1). */
+  /** Sends what the window lets through. */
   #pump(): void {
-    let sent = 0;
-    while (sent < this.#waiting.length && !serialBefore(this.#maxCmdSN, this.#cmdSN)) {
-      const command = this.#waiting[sent++]!;
-      const cmdSN = this.#cmdSN;
-      this.#cmdSN = serialAdd(cmdSN, 1);
-      command.start(cmdSN, this.parameters, this.#sendData);
-    }
-    if (sent > 0) this.#waiting = this.#waiting.slice(sent);
+    this.#commands.pump(this.#isOpen, this.#start);
   }
+
+  readonly #isOpen = (): boolean => this.#numbers.open;
+
+  readonly #start = (command: Command): void => {
+    command.start(this.#numbers.take(), this.parameters, this.#sendData);
+  };
 
   readonly #sendData = (header: Buffer, data?: Uint8Array): void => {
     this.#payloadOut += data?.length ?? 0;
@@ -218,7 +181,7 @@ export class Session implements AsyncDisposable {
   };
 
   #send(header: Buffer, data?: Uint8Array): void {
-    nopOut.expStatSN.set(header, this.#expStatSN);
+    nopOut.expStatSN.set(header, this.#numbers.expStatSN);
     this.#wire.send(header, data);
   }
 
@@ -227,7 +190,7 @@ export class Session implements AsyncDisposable {
       this.#nextTag = serialAdd(this.#nextTag, 1);
     } while (
       this.#nextTag === NO_TAG ||
-      this.#commands.has(this.#nextTag) ||
+      this.#commands.get(this.#nextTag) !== undefined ||
       this.#exchanges.has(this.#nextTag)
     );
     return this.#nextTag;
@@ -239,25 +202,15 @@ export class Session implements AsyncDisposable {
     data: Buffer | undefined,
     answeredBy: number,
     timeoutMs: number,
-  ): Promise<{ header: Buffer; data: Buffer }> {
+  ): Promise<Answer> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     const tag = this.#tag();
     common.initiatorTaskTag.set(header, tag);
     common.immediate.set(header, true);
-    nopOut.cmdSN.set(header, this.#cmdSN);
-    const answer = new Promise<{ header: Buffer; data: Buffer }>((resolve, reject) => {
-      this.#exchanges.set(tag, { opcode: answeredBy, resolve, reject });
-    });
-    const timer = setTimeout(() => {
-      this.#exchanges
-        .get(tag)
-        ?.reject(new InitiatorError('timeout', `${this.peer} has not answered within ${timeoutMs / 1000} s`));
-    }, timeoutMs);
+    nopOut.cmdSN.set(header, this.#numbers.cmdSN);
+    const answer = this.#exchanges.expect(tag, answeredBy, timeoutMs);
     this.#send(header, data);
-    return answer.finally(() => {
-      clearTimeout(timer);
-      this.#exchanges.delete(tag);
-    });
+    return answer;
   }
 
   /** Sends a task management function; the answer is a TaskFunctionResponse (RFC 7143 11.6.1). */
@@ -336,8 +289,7 @@ export class Session implements AsyncDisposable {
   async #logout(): Promise<void> {
     const over = new InitiatorError('closed', 'the session has been logged out');
     if (this.#error !== undefined) return;
-    for (const command of this.#commands.values()) command.fail(over);
-    this.#waiting = [];
+    this.#commands.fail(over);
     const header = newHeader();
     logoutRequest.opcode.set(header, Opcode.LOGOUT_REQUEST);
     logoutRequest.final.set(header, true);
@@ -379,7 +331,7 @@ export class Session implements AsyncDisposable {
       this.#login.take(header, data);
       return;
     }
-    this.#advance(header);
+    this.#numbers.advance(header);
     const opcode = common.opcode.get(header);
     const command = this.#commands.get(common.initiatorTaskTag.get(header));
     switch (opcode) {
@@ -394,13 +346,13 @@ export class Session implements AsyncDisposable {
         if (command?.settled === false) command.ready(header, this.parameters, this.#sendData);
         break;
       case Opcode.NOP_IN:
-        if (nopIn.targetTransferTag.get(header) === NO_TAG) this.#answered(opcode, header, data);
+        if (nopIn.targetTransferTag.get(header) === NO_TAG) this.#exchanges.answered(header, data);
         else this.#pong(header, data);
         break;
       case Opcode.TEXT_RESPONSE:
       case Opcode.LOGOUT_RESPONSE:
       case Opcode.TASK_MANAGEMENT_RESPONSE:
-        this.#answered(opcode, header, data);
+        this.#exchanges.answered(header, data);
         break;
       case Opcode.ASYNC_MESSAGE:
         this.#asynchronous(asyncMessage.event.get(header));
@@ -417,29 +369,6 @@ export class Session implements AsyncDisposable {
     this.#pump();
   }
 
-  /** StatSN, ExpCmdSN and MaxCmdSN of a PDU (RFC 7143 4.2.2). */
-  #advance(header: Buffer): void {
-    const opcode = common.opcode.get(header);
-    const counts =
-      opcode === Opcode.DATA_IN
-        ? dataIn.hasStatus.get(header)
-        : opcode !== Opcode.R2T &&
-          !(opcode === Opcode.NOP_IN && common.initiatorTaskTag.get(header) === NO_TAG);
-    if (counts) this.#expStatSN = serialAdd(responseNumbers.statSN.get(header), 1);
-    const expCmdSN = responseNumbers.expCmdSN.get(header);
-    const maxCmdSN = responseNumbers.maxCmdSN.get(header);
-    // RFC 7143 4.2.2.1: a pair with MaxCmdSN below ExpCmdSN - 1 is ignored, and so are values that go back.
-    if (serialDistance(maxCmdSN, serialAdd(expCmdSN, -1)) < 0) return;
-    if (serialBefore(this.#maxCmdSN, maxCmdSN)) this.#maxCmdSN = maxCmdSN;
-    if (serialBefore(this.#expCmdSN, expCmdSN)) this.#expCmdSN = expCmdSN;
-  }
-
-  #answered(opcode: number, header: Buffer, data: Buffer): void {
-    const exchange = this.#exchanges.get(common.initiatorTaskTag.get(header));
-    if (exchange?.opcode !== opcode) return;
-    exchange.resolve({ header: Buffer.from(header), data: Buffer.from(data) });
-  }
-
   /** The target asks whether we are there (RFC 7143 11.18). */
   #pong(from: Buffer, data: Buffer): void {
     const header = newHeader();
@@ -449,7 +378,7 @@ export class Session implements AsyncDisposable {
     nopOut.lun.set(header, nopIn.lun.get(from));
     nopOut.initiatorTaskTag.set(header, NO_TAG);
     nopOut.targetTransferTag.set(header, nopIn.targetTransferTag.get(from));
-    nopOut.cmdSN.set(header, this.#cmdSN);
+    nopOut.cmdSN.set(header, this.#numbers.cmdSN);
     this.#send(header, Buffer.from(data.subarray(0, this.parameters.maxRecvDataSegmentLength)));
   }
 
@@ -469,15 +398,14 @@ export class Session implements AsyncDisposable {
     );
     if (data.length < newHeader().length) return;
     const tag = common.initiatorTaskTag.get(data);
-    this.#exchanges.get(tag)?.reject(error);
+    this.#exchanges.reject(tag, error);
     this.#commands.get(tag)?.fail(error);
   }
 
   #ended(error: InitiatorError): void {
     this.#error = error;
-    this.#waiting = [];
-    for (const command of this.#commands.values()) command.fail(error);
-    for (const exchange of this.#exchanges.values()) exchange.reject(error);
+    this.#commands.fail(error);
+    this.#exchanges.rejectAll(error);
     this.#loginEnd?.reject(error);
   }
 }
