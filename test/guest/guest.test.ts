@@ -28,7 +28,7 @@ const JOBS = [
 const jobs = process.env['SANLET_GUEST_JOBS']?.split(/\s+/) ?? JOBS;
 
 const BUILD_MS = 180_000;
-const RUN_MS = 600_000;
+const RUN_MS = 900_000;
 t.setTimeout(BUILD_MS + RUN_MS + 30_000);
 
 const guest = await prepareGuest(BUILD_MS);

@@ -11,6 +11,8 @@ import { run } from '../live/programs.ts';
 export const HOST_IN_GUEST = '10.0.2.2';
 
 const QEMU = 'qemu-system-x86_64';
+/** A job takes 40 s at most where nothing else runs; a loaded machine takes a multiple of that. */
+const JOB_MS = 300_000;
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -150,7 +152,7 @@ function qemuArguments(options: GuestOptions): string[] {
     PORTAL: `${HOST_IN_GUEST}:${options.portalPort}`,
     IQN: options.iqn,
     JOBS: options.jobs.join(' '),
-    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? 180_000) / 1000),
+    JOB_SECONDS: Math.ceil((options.jobTimeoutMs ?? JOB_MS) / 1000),
     ...options.settings,
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);

@@ -25,8 +25,8 @@ export interface ReadyLine {
 }
 
 const BIN = fileURLToPath(new URL('../../dist/bin/sanlet.js', import.meta.url));
-const READY_MS = 15_000;
-const STOP_MS = 5_000;
+const READY_MS = 60_000;
+const STOP_MS = 20_000;
 
 /** Starts it with these words after `serve` and waits until it is ready. */
 export async function startTarget(words: readonly string[]): Promise<Target> {

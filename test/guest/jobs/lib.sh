@@ -73,8 +73,13 @@ eventually() {
   done
 }
 
-# The same for iscsid to log in again, which takes its time on a loaded machine.
-patiently() { eventually "$@" || eventually "$@" || eventually "$@"; }
+# The same for iscsid to log in again, which takes its time on a loaded machine; says how far it came.
+patiently() {
+  eventually "$@" || eventually "$@" || eventually "$@" || {
+    cat /sys/class/iscsi_session/session*/state /run/iscsid.log | tail -n 12
+    return 1
+  }
+}
 
 # mark NAME: kernel_since NAME prints what the kernel says from here on.
 mark() { echo "sanlet: $1" >/dev/kmsg; }

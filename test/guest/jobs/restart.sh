@@ -3,7 +3,7 @@
 . ./lib.sh
 mark restart
 
-enter_lasting() { enter last "$LASTING_IQN" "$LASTING_PORTAL" node.session.timeo.replacement_timeout=50; }
+enter_lasting() { enter last "$LASTING_IQN" "$LASTING_PORTAL" node.session.timeo.replacement_timeout=120; }
 check 'login' enter_lasting
 check 'the disk is there' eventually find_unit "$LASTING_IQN" last 0
 eventually find_unit "$LASTING_IQN" last 0
@@ -29,7 +29,7 @@ check 'the session has failed' eventually state FAILED
 sleep 1
 check 'the target is started again' ask start
 back() { ! state FAILED; }
-check 'the session is back' eventually back
+check 'the session is back' patiently back
 check 'fio goes on' working
 done_well() { wait "$1"; }
 if done_well $fio_file; then
@@ -54,9 +54,9 @@ sum=$(sums)
 check 'umount once more' umount /mnt
 check 'the target is killed once more' ask kill
 check 'the target is started once more' ask start
-check 'the session is back once more' eventually back
+check 'the session is back once more' patiently back
 cold() { echo 3 >/proc/sys/vm/drop_caches && mount -t ext4 "$disk" /mnt; }
-check 'mount with nothing in the page cache' eventually cold
+check 'mount with nothing in the page cache' patiently cold
 equal 'what was answered is there' "$(sums)" "$sum"
 check 'umount at the end' umount /mnt
 check 'logout' leave last "$LASTING_IQN" "$LASTING_PORTAL"
