@@ -3,7 +3,15 @@ import { layout } from '../bytes/layout.ts';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { decodeSense, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
-import { type BlockCscd, carryOut, deviceFailure, type Outcome, type Sink, type Source } from './end.ts';
+import {
+  type BlockCscd,
+  carryOut,
+  type CommandAs,
+  deviceFailure,
+  type Outcome,
+  type Sink,
+  type Source,
+} from './end.ts';
 import { holesIn, type Run } from './holes.ts';
 import type { Errand, Initiator } from './initiator.ts';
 import { CHUNK_BYTES, COMMANDS_AHEAD, LEAST_HOLE_BYTES } from './limits.ts';
@@ -117,8 +125,8 @@ export class BlockEnd implements BlockCscd {
     return holesIn(this.initiator, this.lun, range, blockBytes);
   }
 
-  async command(cdb: Buffer, out?: Buffer): Promise<void> {
-    await carryOut(this, cdb, out);
+  async command(cdb: Buffer, as?: CommandAs): Promise<void> {
+    await carryOut(this, cdb, as);
   }
 
   async block(lba: number): Promise<Buffer> {

@@ -52,7 +52,7 @@ export interface BlockCscd {
   sink(lba: number): Sink;
   /** One block, to be changed in part; throws CopyAbort. */
   block(lba: number): Promise<Buffer>;
-  command(cdb: Buffer, out?: Buffer): Promise<void>;
+  command(cdb: Buffer, as?: CommandAs): Promise<void>;
 }
 
 /** What lies next on a tape. */
@@ -71,13 +71,21 @@ export interface StreamCscd {
   sink(transferLength: number): Sink;
   /** Reads one object, a record whatever its length; throws CopyAbort. */
   object(): Promise<TapeObject>;
-  /** Writes one record; throws CopyAbort. */
-  put(record: Buffer): Promise<void>;
-  /** A command that moves no data of the copy, such as WRITE FILEMARKS; throws CopyAbort. */
-  command(cdb: Buffer, out?: Buffer): Promise<void>;
+  /** Writes one record. */
+  put(record: Buffer): Promise<Outcome>;
+  /** WRITE FILEMARKS(6); throws CopyAbort. */
+  filemarks(count: number, immediate: boolean): Promise<void>;
+  /** A command that moves no data of the copy; throws CopyAbort. */
+  command(cdb: Buffer, as?: CommandAs): Promise<void>;
 }
 
 export type End = BlockCscd | StreamCscd;
+
+/** A command's parameter list, and whose failure it tells: the destination's unless told. */
+export interface CommandAs {
+  readonly out?: Buffer;
+  readonly role?: 'source' | 'destination';
+}
 
 /** The command of a copy source or destination failed (SPC-4 5.17.7.4). */
 export const deviceFailure = (
@@ -97,10 +105,10 @@ const NO_BYTES = Buffer.alloc(0);
 export async function carryOut(
   end: { readonly initiator: Initiator; readonly lun: number; readonly pointer: CopyPointer },
   cdb: Buffer,
-  out: Buffer = NO_BYTES,
+  { out = NO_BYTES, role = 'destination' }: CommandAs = {},
 ): Promise<void> {
   const { status, sense } = await end.initiator.tell(end.lun, cdb, out);
   if (status === Status.GOOD) return;
   if (status === Status.CHECK_CONDITION && decodeSense(sense)?.key === SenseKey.RECOVERED_ERROR) return;
-  throw deviceFailure('destination', { outcome: status, sense }, end.pointer);
+  throw deviceFailure(role, { outcome: status, sense }, end.pointer);
 }

@@ -43,7 +43,8 @@ export function nullEnd(kind: 'block' | 'stream', initiator: Initiator, pointer:
     source,
     sink: length => sink(length, length),
     object: () => Promise.reject(unreachable()),
-    put: () => Promise.resolve(),
+    put: record => Promise.resolve({ bytes: record.length, abort: undefined }),
+    filemarks: () => Promise.resolve(),
     command: () => Promise.reject(unreachable()),
   };
   return kind === 'block' ? block : stream;

@@ -4,6 +4,7 @@ import { SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import {
   carryOut,
+  type CommandAs,
   deviceFailure,
   type Outcome,
   type Sink,
@@ -14,7 +15,7 @@ import {
 import type { Errand, Initiator } from './initiator.ts';
 import { CopyAbort, CopyCode, type CopyPointer, readStreamSense, type StreamSense } from './sense.ts';
 
-/** READ(6), WRITE(6) of a tape (SSC-4); SILI stays zero (SPC-4 6.4.5.4). */
+/** READ(6), WRITE(6), WRITE FILEMARKS(6) of a tape (SSC-4); SILI stays zero (SPC-4 6.4.5.4). */
 const transferCdb = layout(6, { opcode: u8(0), fixed: bit(1, 0), transferLength: u24(2) });
 /** MODE SENSE(6) of page 00h: header and block descriptor (SPC-4 6.13). */
 const MODE_SENSE = Buffer.from('1a0000000c0000000000000000000000', 'hex');
@@ -82,8 +83,16 @@ export class StreamEnd implements StreamCscd {
     return Math.min(Math.max(said.information * this.blockBytes, 0), wanted);
   }
 
-  async command(cdb: Buffer, out?: Buffer): Promise<void> {
-    await carryOut(this, cdb, out);
+  async command(cdb: Buffer, as?: CommandAs): Promise<void> {
+    await carryOut(this, cdb, as);
+  }
+
+  filemarks(count: number, immediate: boolean): Promise<void> {
+    const cdb = Buffer.alloc(16);
+    transferCdb.opcode.set(cdb, 0x10);
+    transferCdb.fixed.set(cdb, immediate); // IMMED has the place of FIXED
+    transferCdb.transferLength.set(cdb, count);
+    return this.command(cdb);
   }
 
   async object(): Promise<TapeObject> {
@@ -99,7 +108,7 @@ export class StreamEnd implements StreamCscd {
         // A longer one: back to its beginning, and again with room for it.
         errand.release();
         this.#recordBytes -= information;
-        await this.command(Buffer.from(BACK_ONE_RECORD));
+        await this.command(Buffer.from(BACK_ONE_RECORD), { role: 'source' });
         continue;
       }
       errand.release();
@@ -117,11 +126,16 @@ export class StreamEnd implements StreamCscd {
     return new Promise(resolve => this.initiator.read(this.lun, cdb, bytes, resolve));
   }
 
-  async put(record: Buffer): Promise<void> {
+  put(record: Buffer): Promise<Outcome> {
     const cdb = Buffer.alloc(16);
     transferCdb.opcode.set(cdb, 0x0a);
     transferCdb.transferLength.set(cdb, record.length);
-    await this.command(cdb, record);
+    return new Promise(resolve => {
+      this.initiator.write(this.lun, cdb, record, errand => {
+        resolve(this.#written(errand));
+        errand.release();
+      });
+    });
   }
 
   source(transferLength: number): Source {

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
+import { CheckCondition } from '../../lib/scsi-cmds/sense.ts';
 import {
   MIB,
   cdb84,
@@ -11,6 +12,8 @@ import {
   dice,
   dump,
   fill,
+  forwardedOf,
+  informationOf,
   list,
   list4,
   pointerOf,
@@ -159,10 +162,20 @@ void t.test('SPC-4 6.4.6.9: 07h verify CSCD', async t => {
     ]);
   t.equal((await run([of(0, 1), of(2, 1), of(1, 0)])).said, '');
   t.equal((await run([of(9, 0)])).said, 'a/0804');
+  const { units, run: ask } = await four();
+  units[2]!.commands.add({
+    ...units[2]!.commands.byCode(0)!,
+    run: () => {
+      throw new CheckCondition({ key: 2, code: 0x0401 });
+    },
+  });
+  const becoming = await ask([of(2, 1)]);
+  t.equal(becoming.said, 'a/0d01');
+  t.equal(forwardedOf(becoming)!.from, 'source', 'the CSCD of 07h is a source');
 });
 
 void t.test('SPC-4 6.4.6.10-12: 08h, 09h and 0Ah, byte offsets', async t => {
-  const { a, b, x, run, data, old } = await four();
+  const { a, b, x, run, host, data, old } = await four();
   const out = descriptor(
     8,
     28,
@@ -233,6 +246,18 @@ void t.test('SPC-4 6.4.6.10-12: 08h, 09h and 0Ah, byte offsets', async t => {
       t.ok((await dump(b)).equals(expected), `${bytes} bytes from ${from} of ${source} to ${to}`);
     }
   }
+  const up = descriptor(0x0a, 32, [
+    [4, 2, 1],
+    [6, 2, 1],
+    [8, 4, 3000],
+    [20, 8, 1],
+    [30, 2, 10],
+  ]);
+  const { said, sense } = await run([up]);
+  t.equal(said, 'a/260a', 'the last block of the source has more');
+  t.equal(sense[0]! & 0x80, 0x80);
+  t.equal(sense.readUInt32BE(3), 0, 'nothing is left to be written');
+  t.equal((await host.send(0, cdb84(0, 1))).data.readUInt32BE(8), 3072, 'in whole blocks');
 });
 
 void t.test('SPC-4 6.4.6.13-15: 10h filemarks, 11h space, 12h locate', async t => {
@@ -285,6 +310,30 @@ void t.test('SPC-4 6.4.6.16: 13h tape image', async t => {
   t.same(await playback(y), objects.slice(0, 6));
   t.equal((await run([image(0)])).said, '', 'to the end of data');
   t.same(await playback(y), objects);
+  await x.rewind();
+  const short = memoryCartridge({ capacityBytes: 2 * MIB });
+  const tight = await rig({ tape: x }, { tape: short });
+  const onto = await copy(
+    tight.host,
+    0,
+    list([tight.name(0), tight.name(1)], [descriptor(0x13, 12, [[6, 2, 1]])]),
+  );
+  t.equal(onto.said, '', 'it fits');
+  await x.rewind();
+  const big = Array.from({ length: 5 }, () => data.subarray(0, 600_000));
+  await record(x, big);
+  await short.rewind();
+  const ended = await copy(
+    tight.host,
+    0,
+    list([tight.name(0), tight.name(1)], [descriptor(0x13, 12, [[6, 2, 1]])], { id: 4 }),
+  );
+  t.equal(ended.said, 'a/0d01');
+  t.equal(forwardedOf(ended)!.sense[2]! & 0x40, 0x40, 'EOM');
+  t.equal(informationOf(ended), 0, 'no residue');
+  const written = (await playback(short)).length;
+  const { data: told } = await tight.host.send(0, cdb84(0, 4));
+  t.equal(told.readUInt32BE(8), written * 600_000, 'what came with early warning is written, and counts');
 });
 
 void t.test('SPC-4 6.4.6.17, 6.4.6.18: 14h and 15h, persistent reservations', async t => {
@@ -317,6 +366,15 @@ void t.test('SPC-4 6.4.6.19: 16h block image', async t => {
   t.equal((await run([image([[24, 4, 3]])])).said, '');
   t.ok((await dump(b, 1536)).equals(data.subarray(0, 1536)));
   t.ok((await dump(a)).equals(data));
+  for (const [what, at] of [
+    ['source', 8],
+    ['destination', 16],
+  ] as const) {
+    t.equal((await run([image([[at, 8, 8192]])])).said, '', `nothing, from the end of the ${what} on`);
+    const beyond = await run([image([[at, 8, 8193]])]);
+    t.equal(beyond.said, 'a/0d02', `${what} beyond the end`);
+    t.equal(pointerOf(beyond), `segment ${at}`);
+  }
 });
 
 void t.test('SPC-4 6.4.6.1: the null devices', async t => {
@@ -338,4 +396,16 @@ void t.test('SPC-4 6.4.6.1: the null devices', async t => {
   t.equal((await run([flush])).said, '');
   flush.writeUInt32BE(1, 12);
   t.equal((await run([flush])).said, 'a/0804', 'there is nothing to be read');
+  await x.rewind();
+  await record(x, [data.subarray(0, 100), 'filemark', data.subarray(0, 200)]);
+  const image = descriptor(0x13, 12, [
+    [4, 2, 2],
+    [6, 2, NULL_STREAM],
+  ]);
+  const marks = descriptor(0x10, 12, [
+    [6, 2, NULL_STREAM],
+    [9, 3, 2],
+  ]);
+  t.equal((await run([image, marks])).said, '', 'filemarks go where records go');
+  t.equal(x.position.object, 3);
 });

@@ -20,6 +20,11 @@ const image = layout(28, {
   blocks: u32(24),
 });
 
+/** A copy may begin where the medium ends, and is then nothing, but not beyond it. */
+function requireWithin(end: BlockCscd, lba: number, at: number): void {
+  if (lba > end.blocks) throw new CopyAbort(CopyCode.NOT_REACHABLE, { in: 'segment', byte: at });
+}
+
 /** Ends well at the end of either unit. Residual data of other segments is left alone. */
 export const blockImage: SegmentType = {
   code: 0x16,
@@ -41,10 +46,9 @@ export const blockImage: SegmentType = {
     const from = image.sourceLba.get(segment.bytes);
     const to = image.destinationLba.get(segment.bytes);
     const wanted = image.blocks.get(segment.bytes);
-    const blocks = Math.max(
-      0,
-      Math.min(wanted === 0 ? Infinity : wanted, source.blocks - from, destination.blocks - to),
-    );
+    requireWithin(source, from, image.sourceLba.offset);
+    requireWithin(destination, to, image.destinationLba.offset);
+    const blocks = Math.min(wanted === 0 ? Infinity : wanted, source.blocks - from, destination.blocks - to);
     const bytes = blocks * unit;
     const move = { source, destination, from: from * unit, to: to * unit, bytes };
     if (goesUp(move)) return moveUp(work, move);

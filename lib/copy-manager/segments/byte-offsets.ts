@@ -157,7 +157,7 @@ export const offsetToOffset: SegmentType = {
         over > 0 ? await source.block(Math.floor((move.from + bytes) / source.blockBytes)) : undefined;
       await moveUp(work, move);
       if (last !== undefined) work.sourceData.link({ bytes: last.subarray(over), hold: new Hold(() => {}) });
-      settle(work, residueRule(segment.cat, source.pad, destination.pad, true), undefined, undefined);
+      settle(work, residueRule(segment.cat, source.pad, destination.pad, true), undefined, 0);
       return undefined;
     }
     const holes = goesUp(move) ? [] : await source.holes(lba, read);

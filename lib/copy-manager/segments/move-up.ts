@@ -48,5 +48,6 @@ export async function moveUp(work: Work, { source, destination, from, to, bytes 
     beyond.clear();
     end = start;
   }
-  if (!work.stopped) work.wrote(bytes);
+  // Whole blocks, as they are counted elsewhere.
+  if (!work.stopped) work.wrote(Math.ceil(((to % unit) + bytes) / unit) * unit);
 }

@@ -47,7 +47,7 @@ export const registerPersistentKey: SegmentType = {
   run({ bytes, destination }) {
     const list = Buffer.alloc(REGISTER_BYTES);
     bytes.copy(list, 0, registerKey.key.offset, registerKey.key.offset + KEYS_BYTES);
-    return destination!.command(reserveOut(REGISTER, list.length), list);
+    return destination!.command(reserveOut(REGISTER, list.length), { out: list });
   },
 };
 
@@ -62,7 +62,7 @@ export const thirdPartyReservation: SegmentType = {
   run(segment, work) {
     const list = Buffer.from(segment.bytes.subarray(LIST_AT));
     work.afterAll(segment, () =>
-      segment.destination!.command(reserveOut(REGISTER_AND_MOVE, list.length), list),
+      segment.destination!.command(reserveOut(REGISTER_AND_MOVE, list.length), { out: list }),
     );
     return Promise.resolve();
   },

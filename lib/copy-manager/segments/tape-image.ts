@@ -39,10 +39,12 @@ export const tapeImage: SegmentType = {
           object.release();
           step.object = next.status === 'fulfilled' ? next.value : END;
           if (written.status === 'rejected') throw written.reason;
-          work.wrote(object.bytes.length);
+          const { bytes, abort } = written.value;
+          if (bytes > 0) work.wrote(bytes);
+          if (abort !== undefined) throw abort;
           if (next.status === 'rejected') throw next.reason;
         } else {
-          await destination.command(filemarkCdb());
+          await destination.filemarks(1, false);
           if (++step.filemarks === wanted) return;
           step.object = await source.object();
         }
@@ -57,11 +59,3 @@ export const tapeImage: SegmentType = {
 };
 
 const END = { kind: 'end' } as const;
-
-/** WRITE FILEMARKS(6), one (SSC-4 5.3). */
-const filemarkCdb = (): Buffer => {
-  const cdb = Buffer.alloc(16);
-  cdb[0] = 0x10;
-  cdb[4] = 1;
-  return cdb;
-};

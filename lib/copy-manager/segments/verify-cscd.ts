@@ -19,6 +19,7 @@ export const verifyCscd: SegmentType = {
   source: 'any',
   wrongRole: 'abort',
   async run(segment) {
-    if (verify.testUnitReady.get(segment.bytes)) await segment.source!.command(Buffer.alloc(16));
+    if (!verify.testUnitReady.get(segment.bytes)) return;
+    await segment.source!.command(Buffer.alloc(16), { role: 'source' });
   },
 };
