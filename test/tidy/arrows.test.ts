@@ -15,7 +15,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What san.ts serves: a target whose units come and go.
   served: ['config', 'copy-manager', 'scsi-cmds'],
   // What bin/ starts: needs both a San and an initiator, which know nothing of each other.
-  cli: ['bytes', 'config', 'initiator', 'san.ts'],
+  // Cartridges that no drive has: they are files, and images of other programs are files too.
+  cli: ['bytes', 'state', 'backends', 'tape-images', 'config', 'initiator', 'san.ts'],
+  'tape-images': ['bytes'],
 };
 
 /** What of another room's files may be imported, where it is not the whole room. */
@@ -29,6 +31,8 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   // Contracts and faults, never a medium.
   'scsi-cmds→backends': /^(block-backend|tape-medium|medium-error)\.ts$/,
   'config→scsi-cmds': /^lun\.ts$/,
+  'cli→state': /^directory\.ts$/,
+  'cli→backends': /^(medium-error|medium-path|tape-medium|tape\/cartridge-(block|file))\.ts$/,
 };
 
 /** Files directly in lib that every room may use. */
