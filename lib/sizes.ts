@@ -5,10 +5,10 @@ const UNITS = ['', 'K', 'M', 'G', 'T', 'P'] as const;
 /** What would have been right, for messages. */
 export const SIZE_FORMS = 'a size such as 64M, 64MiB or a number of bytes';
 
-/** Bytes, or undefined when it is no size. Units are powers of 1024; `MB` is refused, since people mean two things by it. */
+/** Bytes, or undefined when it is no size, or no whole number of bytes. Units are powers of 1024; `MB` is refused, since people mean two things by it. */
 export function parseSize(size: string | number): number | undefined {
   if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
-  const parts = /^([0-9]+)(?:([KMGTP])(?:iB)?)?$/i.exec(size.trim());
+  const parts = /^([0-9]+(?:\.[0-9]+)?)(?:([KMGTP])(?:iB)?)?$/i.exec(size.trim());
   if (parts === null) return undefined;
   const bytes =
     Number(parts[1]) * 1024 ** UNITS.indexOf((parts[2] ?? '').toUpperCase() as (typeof UNITS)[number]);

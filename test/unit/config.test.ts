@@ -50,10 +50,25 @@ void t.test('sizes', t => {
     ['64m', 64 * MIB],
     [' 1G ', KIB * MIB],
     ['2TiB', 2 * MIB * MIB],
+    ['2.5T', 2.5 * MIB * MIB],
+    ['1.5K', 1536],
     ['1P', 2 ** 50],
   ];
   for (const [text, bytes] of right) t.equal(parseSize(text), bytes, String(text));
-  for (const wrong of ['', '64MB', 'M', '1.5G', '-1', '64 M', '0x10', '9999P', -1, 1.5, Number.NaN]) {
+  for (const wrong of [
+    '',
+    '64MB',
+    'M',
+    '1.5',
+    '1.2345K',
+    '-1',
+    '64 M',
+    '0x10',
+    '9999P',
+    -1,
+    1.5,
+    Number.NaN,
+  ]) {
     t.equal(parseSize(wrong), undefined, `no size: ${wrong}`);
   }
   for (const [bytes, text] of [
