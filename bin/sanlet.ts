@@ -4,6 +4,7 @@ import { parseSize, SIZE_FORMS } from '../lib/sizes.ts';
 import { version } from '../lib/version.ts';
 import type { CopiesOptions } from './copies.ts';
 import { ExitCode, report } from './failure.ts';
+import { addTapeCommands } from './tape.ts';
 
 /* What a command needs is loaded when it is called: a help text loads nothing, and a San is ready in a moment. */
 
@@ -28,10 +29,18 @@ const outputError = (text: string, write: (text: string) => void): void => {
   write(`sanlet: ${sentence}; see ${helpWords()}\n`);
 };
 
-const COMMANDS = ['demo', 'serve', 'ls', 'xcopy', 'copies'];
+/** The command that argv names, as far as there is one. */
 const helpWords = (): string => {
-  const word = process.argv.slice(2).find(each => !each.startsWith('-'));
-  return word !== undefined && COMMANDS.includes(word) ? `sanlet ${word} --help` : 'sanlet --help';
+  const words = process.argv.slice(2).filter(each => !each.startsWith('-'));
+  let command: Command | undefined = program;
+  let named = 'sanlet';
+  while (words.length > 0) {
+    const word = words.shift();
+    command = command.commands.find(each => each.name() === word);
+    if (command === undefined) break;
+    named += ` ${word}`;
+  }
+  return `${named} --help`;
 };
 
 const several = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
@@ -203,6 +212,8 @@ Example:
     const { copies } = await import('./copies.ts');
     await ends(copies(url, options));
   });
+
+addTapeCommands(program, { size, whole, ends });
 
 // A reader that has gone, as after `| head -1`, is no reason to die with a stack.
 for (const stream of [process.stdout, process.stderr]) {

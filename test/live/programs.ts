@@ -11,6 +11,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'iscsi-readcapacity16': 'libiscsi-bin',
   'iscsi-swp': 'libiscsi-bin',
   'iscsi-test-cu': 'libiscsi-bin',
+  mtdump: 'simh',
   tshark: 'tshark',
   'qemu-img': 'qemu-utils and qemu-block-extra',
   'qemu-io': 'qemu-utils and qemu-block-extra',
