@@ -22,6 +22,7 @@ import { addPages } from '../spc/vpd.ts';
 import type { Task } from '../task.ts';
 import { Attention } from '../unit-attention.ts';
 import { blockCommands } from './block-commands.ts';
+import { CopyOnWrite } from './copy-on-write.ts';
 import {
   MAX_ATOMIC_BYTES,
   MAX_TRANSFER_BYTES,
@@ -37,6 +38,7 @@ import {
   verifyErrorRecoveryPage,
   WCE,
 } from './mode-pages.ts';
+import type { ByteRange, PointInTime, Preservation } from './point-in-time.ts';
 import { TEST_BYTES_PER_MINUTE, testDisk } from './self-test.ts';
 import { provisioningLog, provisioningPage, Thresholds } from './thresholds.ts';
 import { blockLimits } from './vpd-b0.ts';
@@ -62,7 +64,8 @@ const PHYSICAL_BLOCK_BYTES = 4096;
 export class DiskUnit extends LogicalUnit {
   readonly deviceType = DeviceType.DISK;
   readonly removable: boolean;
-  readonly backend: BlockBackend;
+  /** The medium; while there are points in time of it, with what preserves them in front. */
+  backend: BlockBackend;
   readonly blockSize: number;
   /** Logical blocks: the backend's size, at hand for every command. */
   blocks: number;
@@ -78,6 +81,9 @@ export class DiskUnit extends LogicalUnit {
   readonly operationBytesPerSecond: number;
   readonly modePages: ModePages;
   readonly removal = new RemovalPrevention();
+  /** How often the medium has become another one: by FORMAT UNIT, SANITIZE or another size. */
+  renewals = 0;
+  readonly #preserved: CopyOnWrite;
   /** WCE as it was when it was last looked at by a MODE SELECT. */
   #cached = true;
   /** The medium is in the unit; only a removable one can be out. */
@@ -87,6 +93,9 @@ export class DiskUnit extends LogicalUnit {
     const { identity, backend, log, removable = false, physicalBlockSize = PHYSICAL_BLOCK_BYTES } = options;
     super(identity, log, options.state);
     this.backend = backend;
+    this.#preserved = new CopyOnWrite(backend, () => {
+      this.backend = backend;
+    });
     this.removable = removable;
     this.blockSize = backend.blockSize;
     this.blocks = Math.floor(backend.bytes / backend.blockSize);
@@ -177,6 +186,7 @@ export class DiskUnit extends LogicalUnit {
   /** Begins FORMAT UNIT or SANITIZE; the task ends with it, with IMMED when it is known not to be lost. Others are refused from now on. */
   begin(operation: MediumOperation, task: Task, immediate: boolean): void {
     this.operation = operation;
+    this.#renew();
     operation.start(task, immediate);
     this.giveUpTurn(task);
   }
@@ -194,11 +204,29 @@ export class DiskUnit extends LogicalUnit {
       const blocks = Math.floor(backend.bytes / this.blockSize);
       if (blocks === this.blocks) return false;
       this.blocks = blocks;
+      this.#renew();
       this.recheckWaiting();
       return true;
     });
     if (changed) this.attention(Attention.CAPACITY_CHANGED);
     return changed;
+  }
+
+  /**
+   * The ranges as they are between two commands, until it is released; `lost` from the start when there was no room to be
+   * reserved. Rejects when the medium cannot be read now.
+   */
+  pointInTime(ranges: readonly ByteRange[], preservation: Preservation): Promise<PointInTime> {
+    return this.alone(() => {
+      this.requireMedium();
+      this.backend = this.#preserved;
+      return this.#preserved.take(ranges, preservation);
+    });
+  }
+
+  #renew(): void {
+    this.renewals++;
+    this.#preserved.clear();
   }
 
   /** What a flush that fails means: something that was answered could not be written. Logged here. */
@@ -230,6 +258,7 @@ export class DiskUnit extends LogicalUnit {
     this.selfTests.stop();
     await this.operation?.stop();
     await this.state?.close();
+    this.#preserved.clear();
     await this.backend.close();
   }
 }
