@@ -1,5 +1,6 @@
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Command } from '../scsi-cmds/command.ts';
+import type { DiskUnit } from '../scsi-cmds/sbc/disk-unit.ts';
 import type { VpdPage } from '../scsi-cmds/spc/vpd.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
 import { AliasLists } from './alias-list.ts';
@@ -13,6 +14,12 @@ import type { Copying } from './originate.ts';
 import { receiveCopyData, receiveCopyFailureDetails, receiveCopyStatus } from './receive-copy-lid1.ts';
 import { receiveCopyDataLid4, receiveCopyStatusLid4 } from './receive-copy-lid4.ts';
 import { thirdPartyCopyPage } from './third-party-copy-page.ts';
+import { populateToken } from './tokens/populate-token.ts';
+import { receiveRodTokenInformation } from './tokens/receive-rod-token-information.ts';
+import { reportAllRodTokens } from './tokens/report-all-rod-tokens.ts';
+import { isDisk } from './tokens/rod.ts';
+import { TokenStore } from './tokens/token-store.ts';
+import { writeUsingToken } from './tokens/write-using-token.ts';
 import { Turns } from './turns.ts';
 
 export interface CopyManagerOptions {
@@ -20,6 +27,8 @@ export interface CopyManagerOptions {
   readonly turns?: Turns;
   /** The portals of the target, by which CSCD descriptors may name its units; none unless told. */
   readonly portals?: OwnPortals;
+  /** Milliseconds since whenever, by which tokens expire. */
+  readonly nowMs?: () => number;
 }
 
 /** The copy manager of one target device (SPC-4 5.17): what makes each of its units take EXTENDED COPY. */
@@ -28,15 +37,20 @@ export class CopyManager implements Copying {
   readonly turns: Turns;
   readonly portals: OwnPortals;
   readonly aliases = new AliasLists();
+  readonly tokens: TokenStore;
   readonly #rows: readonly Command<LogicalUnit>[];
+  /** Only disks have them. */
+  readonly #diskRows: readonly Command<DiskUnit>[];
   /** No third-party copy commands themselves, and so not on the page. */
   readonly #aliasRows: readonly Command<LogicalUnit>[];
   readonly #page: VpdPage;
+  readonly #diskPage: VpdPage;
   #stopping = false;
 
-  constructor({ turns = new Turns(), portals = () => false }: CopyManagerOptions = {}) {
+  constructor({ turns = new Turns(), portals = () => false, nowMs }: CopyManagerOptions = {}) {
     this.portals = portals;
     this.turns = turns;
+    this.tokens = new TokenStore(nowMs);
     this.#rows = [
       extendedCopyLid1(this),
       extendedCopyLid4(this),
@@ -47,9 +61,13 @@ export class CopyManager implements Copying {
       receiveCopyData(this.operations),
       receiveCopyStatusLid4(this.operations),
       receiveCopyDataLid4(this.operations),
+      receiveRodTokenInformation(this.operations),
+      reportAllRodTokens(this.tokens),
     ];
+    this.#diskRows = [populateToken(this), writeUsingToken(this)];
     this.#aliasRows = [changeAliases(this.aliases, this.operations), reportAliases(this.aliases)];
     this.#page = thirdPartyCopyPage(this.#rows);
+    this.#diskPage = thirdPartyCopyPage([...this.#rows, ...this.#diskRows]);
   }
 
   get stopping(): boolean {
@@ -64,7 +82,8 @@ export class CopyManager implements Copying {
   /** Gives a unit the 83h and 84h rows and those of aliases, VPD page 8Fh and the 3PC bit. */
   equip(unit: LogicalUnit): void {
     unit.commands.add(...this.#rows, ...this.#aliasRows);
-    unit.vpd.set(this.#page.code, this.#page);
+    if (isDisk(unit)) unit.commands.add(...this.#diskRows);
+    unit.vpd.set(this.#page.code, isDisk(unit) ? this.#diskPage : this.#page);
     unit.thirdPartyCopy = true;
   }
 
@@ -73,6 +92,7 @@ export class CopyManager implements Copying {
     this.#stopping = true;
     for (const operation of this.operations.running) operation.abort();
     await this.operations.idle();
+    this.tokens.clear();
   }
 }
 

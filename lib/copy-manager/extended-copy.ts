@@ -8,6 +8,7 @@ import { type Copying, abortCopyOf, originate } from './originate.ts';
 import { type ParameterList, parseLid1, parseLid4 } from './parameter-list.ts';
 import { validateSegments } from './segments/validate.ts';
 import { CopyCode, refused } from './sense.ts';
+import { Rods } from './tokens/rods.ts';
 
 const cdb = layout(16, { opcode: u8(0), serviceAction: bits(1, 0, 5), parameterListLength: u32(10) });
 
@@ -39,15 +40,13 @@ const row = (
       validateSegments(list, unit.deviceType);
       const kept = list.immediate ? parse(Buffer.from(task.dataOut)) : list;
       const { listId, immediate: background } = list;
+      const { lun } = task;
       return originate(copying, task, { serviceAction, listId, background }, operation => {
         const share = copying.turns.share(list.priority);
         operation.usesAliases = kept.cscds.some(cscd => cscd?.address.kind === 'alias');
-        const { portals, aliases } = copying;
-        return new Job(
-          kept,
-          { device: unit.device!, operation, lun: task.lun, portals, aliases },
-          share,
-        ).run();
+        const { portals, aliases, tokens } = copying;
+        const rods = new Rods(tokens, operation.nexus, unit);
+        return new Job(kept, { device: unit.device!, operation, lun, portals, aliases, rods }, share).run();
       });
     },
     aborting: (_unit, task) => abortCopyOf(task),

@@ -18,6 +18,8 @@ import {
   type Work,
 } from './segments/segment.ts';
 import { CopyAbort, CopyCode, copyAborted } from './sense.ts';
+import type { BlockRange } from './tokens/rod.ts';
+import type { Rods } from './tokens/rods.ts';
 import type { Share } from './turns.ts';
 
 /** Where the copy was asked for. */
@@ -27,6 +29,7 @@ export interface JobFor {
   readonly lun: number;
   readonly portals: OwnPortals;
   readonly aliases: AliasLists;
+  readonly rods: Rods;
 }
 
 interface Failed extends Pick<SegmentFailure, 'abort' | 'residual'> {
@@ -54,15 +57,17 @@ export class Job implements Work {
   readonly #list: ParameterList;
   readonly #initiator: Initiator;
   readonly #resolver: Resolver;
+  readonly #rods: Rods;
   readonly #share: Share;
   #pump: Pump | undefined;
   /** The present segment holds what it processes. */
   #holds = false;
   readonly #after: { readonly segment: Segment; readonly act: () => Promise<void> }[] = [];
 
-  constructor(list: ParameterList, { device, operation, lun, portals, aliases }: JobFor, share: Share) {
+  constructor(list: ParameterList, { device, operation, lun, portals, aliases, rods }: JobFor, share: Share) {
     const { nexus, unit } = operation;
     this.operation = operation;
+    this.#rods = rods;
     this.#list = list;
     this.#share = share;
     this.#initiator = new Initiator(device, nexus);
@@ -74,6 +79,7 @@ export class Job implements Work {
       {
         portals,
         aliasName: value => aliases.nameOf(nexus, unit, value),
+        rod: (id, pointer) => rods.source(id, pointer, this.#initiator),
       },
     );
     operation.halt = () => {
@@ -93,15 +99,18 @@ export class Job implements Work {
   /** Resolves when no command is under way any more. */
   async run(): Promise<Ending> {
     try {
+      this.#rods.begin(this.#list);
       const failed = await this.#segments();
       const failedLast = await this.#lastOnes();
       const { number, abort, residual } = failed ?? failedLast ?? {};
       if (abort !== undefined) {
         return { status: Status.CHECK_CONDITION, facts: copyAborted(abort, number!, residual) };
       }
+      if (!this.stopped) this.operation.tokens = this.#rods.tokens();
       const facts = this.#list.goodWithSense ? allProcessed(this.#list) : undefined;
       return facts === undefined ? { status: Status.GOOD } : { status: Status.GOOD, facts };
     } finally {
+      this.#rods.finish();
       // What CAT = 1 keeps on the last segment is discarded (SPC-4 5.17.7.2 table 116).
       this.sourceData.clear();
       this.destinationData.clear();
@@ -150,6 +159,10 @@ export class Job implements Work {
 
   async rest(): Promise<void> {
     await this.#share.rest();
+  }
+
+  populate(id: number, ranges: readonly BlockRange[]): Promise<void> {
+    return this.#rods.populate(id, ranges);
   }
 
   writeNothing(from: Buffer, done: (errand: Errand) => void): void {

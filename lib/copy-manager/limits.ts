@@ -5,6 +5,7 @@
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const TIB = MIB * MIB;
 
 /** MAXIMUM CSCD DESCRIPTOR COUNT. */
 export const MAX_CSCDS = 255;
@@ -76,6 +77,36 @@ export const MAX_AHEAD_BYTES = 2 * COMMANDS_AHEAD * CHUNK_BYTES;
 
 /** A copy works so long before the event loop gets its turn. */
 export const SLICE_MS = 2;
+
+/** MAXIMUM RANGE DESCRIPTORS of one POPULATE TOKEN or WRITE USING TOKEN; a ROD of EXTENDED COPY has no more ranges either. */
+export const MAX_RANGES = 256;
+
+/** MAXIMUM BYTES IN BLOCK ROD, and MAXIMUM TOKEN TRANSFER SIZE in blocks: about what one EXTENDED COPY moves. */
+export const MAX_ROD_BYTES = TIB;
+
+/** What one command with a token had better move: as much as a segment. */
+export const OPTIMAL_ROD_BYTES = MAX_SEGMENT_BYTES;
+
+/** ROD tokens at a time, of one I_T nexus and of a target: with 256 ranges each they take 4 MiB. */
+export const MAX_TOKENS_OF_NEXUS = 256;
+export const MAX_TOKENS = 1024;
+
+/** How ended tokens came to their end is remembered of so many, for twice their lifetime (SPC-4 5.17.6.7). */
+export const MAX_ENDED_TOKENS = 4096;
+
+/** Times of ROD tokens in seconds (SPC-4 7.8.17.8, SBC-3 6.6): how long they are good, and how long unused. */
+export const MIN_TOKEN_LIFETIME_S = 60;
+export const MAX_TOKEN_LIFETIME_S = 24 * 60 * 60;
+export const MAX_TOKEN_INACTIVITY_S = 60 * 60;
+/** Windows makes a token for every 64 MiB and lets them end by themselves. */
+export const DEFAULT_TOKEN_INACTIVITY_S = 60;
+
+/**
+ * Memory for what is written under points in time: of one token, and of all tokens of a target. Beyond it the token is
+ * cancelled, and the write goes on.
+ */
+export const MAX_PRESERVED_BYTES_OF_TOKEN = 64 * MIB;
+export const MAX_PRESERVED_BYTES = 256 * MIB;
 
 /** BUSY and TASK SET FULL of a copy source or destination are met with patience (SPC-4 5.17.7.4). */
 export const BUSY_RETRIES = 8;

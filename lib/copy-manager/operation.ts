@@ -2,8 +2,8 @@ import type { BackgroundWork, LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../scsi-cmds/nexus.ts';
 import type { SenseFacts } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
-
 import { HeldData } from './held-data.ts';
+import type { MadeToken } from './tokens/rods.ts';
 
 /** How a copy operation ended; `facts` with CHECK CONDITION, and with GOOD where sense was asked for. */
 export interface Ending {
@@ -49,6 +49,12 @@ export class CopyOperation implements Origin, BackgroundWork {
   usesAliases = false;
   /** COPY OPERATION ABORT ended it. */
   terminated = false;
+  /** Less was copied than was asked for, as there was no more in the ROD. */
+  partial = false;
+  /** What TRANSFER COUNT counts in: bytes, or blocks of a disk. */
+  countedBytes = 1;
+  /** Tokens that it has made, until they are fetched. */
+  tokens: readonly MadeToken[] = [];
   /** Status and sense that its command ended with, or would have. */
   status: Status = Status.GOOD;
   sense: Buffer = NO_SENSE;

@@ -7,6 +7,7 @@ import type { OwnPortals } from './cscd/resolve.ts';
 import { CopyOperation, type Ending, type Origin } from './operation.ts';
 import type { OperationTable } from './operation-table.ts';
 import { CopyAbort, CopyCode, copyAborted } from './sense.ts';
+import type { TokenStore } from './tokens/token-store.ts';
 import type { Turns } from './turns.ts';
 
 /** What the rows of one copy manager share. */
@@ -15,6 +16,7 @@ export interface Copying {
   readonly turns: Turns;
   readonly portals: OwnPortals;
   readonly aliases: AliasLists;
+  readonly tokens: TokenStore;
   /** It takes no more copies. */
   readonly stopping: boolean;
 }

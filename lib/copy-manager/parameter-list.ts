@@ -4,6 +4,7 @@ import { CSCD_SLOT_BYTES, type Cscd, cscdLayout, EXTENSION } from './cscd/descri
 import { cscdTypes } from './cscd/registry.ts';
 import { MAX_CSCDS, MAX_DESCRIPTOR_LIST_BYTES, MAX_INLINE_BYTES, MAX_SEGMENTS } from './limits.ts';
 import { CopyCode, refused } from './sense.ts';
+import { TYPE_OF_TOKEN } from './tokens/rod-types.ts';
 
 /** EXTENDED COPY(LID1) parameter list header (SPC-4 6.5 table 127). */
 export const lid1Header = layout(16, {
@@ -147,13 +148,16 @@ function parseCscds(bytes: Buffer, start: number, end: number, lengthAt: number)
     const length = type.slots * CSCD_SLOT_BYTES;
     if (at + length > end) throw refused(CopyCode.LIST_LENGTH);
     const whole = bytes.subarray(at, at + length);
+    const address = type.address(whole, at);
+    // SPC-4 6.4.5.9: that of the token, which is a disk's.
+    const ofToken = address.kind === 'rod' && address.type === TYPE_OF_TOKEN;
     cscds.push({
       offset: at,
-      deviceType: cscdLayout.deviceType.get(descriptor),
+      deviceType: ofToken ? DISK : cscdLayout.deviceType.get(descriptor),
       pad: cscdLayout.pad.get(descriptor),
       fixed: cscdLayout.fixed.get(descriptor),
       blockLength: cscdLayout.blockLength.get(descriptor),
-      address: type.address(whole, at),
+      address,
       torn: type.extension !== undefined && type.extension.get(whole) !== EXTENSION,
     });
     requireStreamLength(cscds.at(-1)!);
@@ -163,6 +167,7 @@ function parseCscds(bytes: Buffer, start: number, end: number, lengthAt: number)
   return cscds;
 }
 
+const DISK = 0x00;
 const SEQUENTIAL = 0x01;
 
 /** SPC-4 6.4.5.4 table 138: FIXED goes with a STREAM BLOCK LENGTH, and only FIXED does. */

@@ -10,7 +10,7 @@ import type { CopyOperation } from './operation.ts';
 import type { OperationTable } from './operation-table.ts';
 import { AVAILABLE_BYTES, receiveRow } from './receive-copy.ts';
 
-const cdb = layout(16, {
+export const cdb = layout(16, {
   opcode: u8(0),
   serviceAction: bits(1, 0, 5),
   listId: u32(2),
@@ -37,19 +37,23 @@ export const sharedHeader = layout(32, {
 export const OperationStatus = {
   COMPLETED: 0x01,
   FAILED: 0x02,
+  PARTIAL: 0x03,
   FOREGROUND: 0x11,
   BACKGROUND: 0x12,
   TERMINATED: 0x60,
 } as const;
+
+/** TRANSFER COUNT UNITS (SPC-4 6.24 table 251): logical blocks, as SBC-3 5.25 has them; otherwise it is 0, for bytes. */
+const DESTINATION_BLOCKS = 0xf1;
 
 /** ESTIMATED STATUS UPDATE DELAY in milliseconds while the copy runs, and when it has ended. */
 const UPDATE_DELAY_MS = 500;
 const ENDED = 0xffff_fffe;
 
 export function statusOf(operation: CopyOperation): number {
-  const { running, background, status } = operation;
+  const { running, background, status, partial } = operation;
   if (running) return background ? OperationStatus.BACKGROUND : OperationStatus.FOREGROUND;
-  if (status === Status.GOOD) return OperationStatus.COMPLETED;
+  if (status === Status.GOOD) return partial ? OperationStatus.PARTIAL : OperationStatus.COMPLETED;
   return status === Status.TASK_ABORTED ? OperationStatus.TERMINATED : OperationStatus.FAILED;
 }
 
@@ -67,7 +71,8 @@ export function headerOf(operation: CopyOperation, more = 0): Buffer {
   h.completionStatus.set(out, running ? 0 : status);
   h.senseFieldLength.set(out, field);
   h.senseDataLength.set(out, sense.length);
-  h.transferCount.set(out, operation.transferredBytes); // units 00h: bytes
+  if (operation.countedBytes > 1) h.units.set(out, DESTINATION_BLOCKS);
+  h.transferCount.set(out, operation.transferredBytes / operation.countedBytes);
   h.segmentsProcessed.set(out, operation.segmentsProcessed);
   sense.copy(out, h.length);
   return out;

@@ -11,6 +11,14 @@ export const CopyCode = {
   UNDERRUN: 0x0d04,
   OVERRUN: 0x0d05,
   LIST_LENGTH: 0x1a00,
+  UNSUPPORTED_TOKEN_TYPE: 0x2301,
+  REMOTE_TOKEN_USAGE: 0x2302,
+  TOKEN_UNKNOWN: 0x2304,
+  TOKEN_CORRUPT: 0x2305,
+  TOKEN_EXPIRED: 0x2307,
+  TOKEN_CANCELLED: 0x2308,
+  TOKEN_DELETED: 0x2309,
+  TOKEN_LENGTH: 0x230a,
   INVALID_FIELD_IN_CDB: 0x2400,
   INVALID_FIELD: 0x2600,
   TOO_MANY_CSCDS: 0x2606,
@@ -22,6 +30,8 @@ export const CopyCode = {
   INVALID_OPERATION: 0x260c,
   COMMANDS_CLEARED: 0x2f02,
   INSUFFICIENT_RESOURCES: 0x5503,
+  NO_ROOM_FOR_ROD: 0x550c,
+  NO_ROOM_FOR_TOKEN: 0x550d,
 } as const;
 
 /** Where the trouble lies: a byte of the parameter list (SD = 0) or of the segment descriptor (SD = 1). */

@@ -1112,7 +1112,7 @@ void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what i
     t.ok(p.readUInt16BE(34) >= p[36]!);
     t.strictSame(
       [...p.subarray(44, 44 + p[43]!)],
-      [...Array.from({ length: 0x17 }, (_, code) => code), 0xe4, 0xe5, 0xe6, 0xea],
+      [...Array.from({ length: 0x17 }, (_, code) => code), 0xbe, 0xbf, 0xe4, 0xe5, 0xe6, 0xea, 0xfe],
     );
 
     t.equal((await host.send(lun, '12 00 00 00 24 00')).data[5]! & 8, 8, '3PC');
@@ -1127,8 +1127,12 @@ void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what i
       found.set(page.readUInt16BE(at), page.subarray(at, at + 4 + size));
       at += 4 + size;
     }
-    t.strictSame([...found.keys()], [0x0001, 0x0004, 0x0008, 0x000c, 0x8001, 0x9101, 0xc001]);
-    t.equal(found.get(0x0001)!.toString('hex', 4, 18), '0d830300011c8406000103040506');
+    const types = [0x0001, 0x0004, 0x0008, 0x000c, 0x0106, 0x0108, 0x8001, 0x9101, 0xc001];
+    t.strictSame([...found.keys()], lun === 0 ? [0x0000, ...types] : types);
+    t.equal(
+      found.get(0x0001)!.toString('hex', 4, lun === 0 ? 22 : 20),
+      lun === 0 ? '118305000110111c84080001030405060708' : '0f830300011c84080001030405060708',
+    );
     const data = found.get(0x0004)!;
     t.equal(data.length, 0x20);
     t.strictSame(
@@ -1136,7 +1140,7 @@ void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what i
       [cscds, segments, length, MAX_INLINE_BYTES],
     );
     t.strictSame(found.get(0x0008)!.subarray(4, 5 + p[43]!), p.subarray(43, 44 + p[43]!));
-    t.equal(found.get(0x000c)!.toString('hex', 4, 12), '0006c000c001ffff');
+    t.equal(found.get(0x000c)!.toString('hex', 4, 14), '0008c000c001f800ffff');
     const general = found.get(0x8001)!;
     t.equal(general.length, 0x24);
     t.strictSame(
@@ -1145,6 +1149,6 @@ void t.test('SPC-4 6.22: RECEIVE COPY OPERATING PARAMETERS, VPD 8Fh, 3PC: what i
     );
     t.equal(found.get(0x9101)!.length, 0x10);
     t.equal(found.get(0x9101)!.readUInt32BE(4), p.readUInt32BE(28));
-    for (const action of [1, 2, 5, 6, 7, 8]) t.equal((await host.send(lun, cdb84(action, 1))).said, '5/2400');
+    for (const action of [1, 2, 5, 6, 7]) t.equal((await host.send(lun, cdb84(action, 1))).said, '5/2400');
   }
 });

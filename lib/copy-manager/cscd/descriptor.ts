@@ -30,7 +30,22 @@ export type Address =
       /** Undefined where it is no TCP portal. */
       readonly portal: PortalName | undefined;
     }
-  | { readonly kind: 'alias'; readonly lun: number | undefined; readonly value: bigint };
+  | { readonly kind: 'alias'; readonly lun: number | undefined; readonly value: bigint }
+  | RodAddress;
+
+/** A ROD (SPC-4 6.4.5.9): one that segments populate, or that of a token in the inline data. */
+export interface RodAddress {
+  readonly kind: 'rod';
+  /** 0: the token's. */
+  readonly type: number;
+  /** A token is to be made of it (R_TOKEN). */
+  readonly makesToken: boolean;
+  readonly lifetime: number;
+  readonly inactivity: number;
+  /** The token is good no more when the copy is over (DEL_TKN). */
+  readonly removesToken: boolean;
+  readonly tokenOffset: number;
+}
 
 /** A network portal as a CSCD names it: an address in digits. */
 export interface PortalName {

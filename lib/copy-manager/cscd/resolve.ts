@@ -11,7 +11,8 @@ import { CopyAbort, CopyCode, type CopyPointer } from '../sense.ts';
 import { StreamEnd } from '../stream-end.ts';
 import { type Address, type Cscd, CSCD_SLOT_BYTES, cscdLayout, type PortalName } from './descriptor.ts';
 import { type Designator, designatorsOf, sameUnit } from './identification.ts';
-import { nullRole, OWN_UNIT } from './registry.ts';
+import { OWN_UNIT } from './ids.ts';
+import { nullRole } from './registry.ts';
 
 export type EndRole = 'source' | 'destination';
 
@@ -36,6 +37,8 @@ export interface Names {
   readonly portals: OwnPortals;
   /** iSCSI name, in lower case, of an alias that the requester has given. */
   readonly aliasName: (value: bigint) => string | undefined;
+  /** The ROD of a CSCD, as copy source; throws CopyAbort. */
+  readonly rod: (id: number, pointer: CopyPointer) => Promise<End>;
 }
 
 /**
@@ -76,6 +79,7 @@ export class Resolver {
     if (cscd?.torn === true) {
       throw new CopyAbort(CopyCode.INVALID_FIELD, { in: 'list', byte: cscd.offset + CSCD_SLOT_BYTES });
     }
+    if (cscd?.address.kind === 'rod') return this.#names.rod(id, pointer);
     const located = id === OWN_UNIT ? this.#own : cscd && (await this.#locate(id, cscd));
     if (located === undefined || !this.#addressable(located))
       throw new CopyAbort(CopyCode.UNREACHABLE, pointer);
@@ -123,6 +127,7 @@ export class Resolver {
 
   #find(address: Address): MaybePromise<Located | undefined> {
     if (address.kind === 'identification') return this.#search(address.designator);
+    if (address.kind === 'rod') return undefined; // no unit
     const { device } = this.#initiator;
     const { lun } = address;
     const ours =

@@ -3,6 +3,7 @@ import { blockToBlock } from './block-to-block.ts';
 import { blockToStream } from './block-to-stream.ts';
 import { offsetToOffset, offsetToStream, streamToOffset } from './byte-offsets.ts';
 import { embeddedToStream, inlineToStream } from './given-to-stream.ts';
+import { populateFromRange, populateFromRanges } from './populate-rod.ts';
 import { registerPersistentKey, thirdPartyReservation } from './reservation-keys.ts';
 import type { SegmentType } from './segment.ts';
 import { streamToBlock } from './stream-to-block.ts';
@@ -46,5 +47,7 @@ export const segmentTypes: ReadonlyMap<number, SegmentType> = new Map(
     registerPersistentKey,
     thirdPartyReservation,
     blockImage,
+    populateFromRanges,
+    populateFromRange,
   ].map(type => [type.code, type]),
 );

@@ -4,6 +4,7 @@ import type { Errand } from '../initiator.ts';
 import type { ParameterList } from '../parameter-list.ts';
 import type { PumpOrder, PumpResult } from '../pump.ts';
 import type { CopyAbort } from '../sense.ts';
+import type { BlockRange } from '../tokens/rod.ts';
 
 /** What a segment type wants of a CSCD (SPC-4 table 134): block devices, stream devices, or whichever there is. */
 export type Role = 'block' | 'stream' | 'any';
@@ -48,6 +49,8 @@ export interface Work {
   readonly inline: Buffer;
   /** As a write that ends well, to nothing. */
   writeNothing(from: Buffer, done: (errand: Errand) => void): void;
+  /** Adds blocks of the unit that the command was sent to to the ROD of a CSCD; throws CopyAbort, and CheckCondition where SPC-4 wants ILLEGAL REQUEST. */
+  populate(id: number, ranges: readonly BlockRange[]): Promise<void>;
   /** To be done after all other segments, also when one of them fails (15h); throws CopyAbort. */
   afterAll(segment: Segment, last: () => Promise<void>): void;
   /** Gives the event loop its turn when the copies have had theirs. */
@@ -86,8 +89,10 @@ export interface SegmentType {
   readonly variable?: boolean;
   /** What it processes is held for RECEIVE COPY DATA (SPC-4 5.17.4.5). */
   readonly holds?: boolean;
+  /** The blocks that it adds to a ROD, and where in the descriptor they begin to be named. */
+  readonly ranges?: (bytes: Buffer) => readonly BlockRange[];
   /** Refuses what can be told before any segment is processed: gives back the byte that is wrong. */
-  wrong?(bytes: Uint8Array, list: ParameterList): number | undefined;
+  wrong?(bytes: Uint8Array, list: ParameterList, ownDeviceType: number): number | undefined;
   readonly source?: Role;
   readonly destination?: Role;
   /**

@@ -1,4 +1,5 @@
-import { nullRole, OWN_UNIT } from '../cscd/registry.ts';
+import { OWN_UNIT } from '../cscd/ids.ts';
+import { nullRole } from '../cscd/registry.ts';
 import { MAX_STREAM_TRANSFER_BYTES } from '../limits.ts';
 import { type ParameterList, segmentAt, segmentHeader } from '../parameter-list.ts';
 import { CopyCode, refused } from '../sense.ts';
@@ -24,7 +25,8 @@ export function validateSegments(list: ParameterList, ownDeviceType: number): vo
     if (type.holds === true && list.listId === undefined) {
       throw refused(CopyCode.INVALID_FIELD, offset); // SPC-4 6.4.3.2: what is held could not be asked for
     }
-    const wrong = type.wrong?.(bytes, list);
+    requireNoRodWritten(type, list, bytes, offset);
+    const wrong = type.wrong?.(bytes, list, ownDeviceType);
     if (wrong !== undefined) throw refused(CopyCode.INVALID_FIELD, offset + wrong);
   }
 }
@@ -46,6 +48,14 @@ function requireRoles(
     const role = nullRole(id) ?? (deviceType === undefined ? undefined : (roleOf(deviceType) ?? 'none'));
     // One that is not there is told when the segment is processed.
     if (role !== undefined && role !== wanted) throw refused(CopyCode.UNSUPPORTED_SEGMENT, offset);
+  }
+}
+
+/** SPC-4 5.17.6.2.3.1: no point in time is written to, and no other ROD here; what populates one has a role of its own for it. */
+function requireNoRodWritten(type: SegmentType, list: ParameterList, bytes: Buffer, offset: number): void {
+  const at = segmentHeader.destination;
+  if (type.destination !== undefined && list.cscds[at.get(bytes)]?.address.kind === 'rod') {
+    throw refused(CopyCode.INVALID_FIELD, offset + at.offset);
   }
 }
 
