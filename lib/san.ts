@@ -34,6 +34,7 @@ import { absentUnit } from './scsi-cmds/absent-unit.ts';
 import { identify } from './scsi-cmds/identity.ts';
 import type { LogicalUnit } from './scsi-cmds/logical-unit.ts';
 import { disk } from './scsi-cmds/sbc/disk-unit.ts';
+import { personalityNamed } from './scsi-cmds/ssc/personality.ts';
 import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
 import { changesOf, requireSameFrame } from './served/difference.ts';
@@ -116,9 +117,11 @@ const OPENERS: Record<
             ...capacity,
             ...(state === undefined ? {} : { stateDir: state }),
           });
-    const identity = identify(iqn, name, { product: 'TAPE', revision: REVISION });
+    const personality = personalityNamed(resolved.drive!)!;
+    const { vendor, product, revision = REVISION } = personality;
+    const identity = identify(iqn, name, { vendor, product, revision });
     const unit = await unitOver(medium, resolved, iqn, state, kept =>
-      tape({ identity, medium, log, state: kept }),
+      tape({ identity, medium, log, state: kept, personality }),
     );
     return {
       unit,

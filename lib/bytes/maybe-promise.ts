@@ -17,3 +17,8 @@ export function settle<T>(
   if (outcome instanceof Promise) outcome.then(done, failed).catch(failed);
   else done(outcome);
 }
+
+/** Goes on with an outcome: at once when it is there, later when it is promised. */
+export function after<T, U>(outcome: MaybePromise<T>, next: (value: T) => MaybePromise<U>): MaybePromise<U> {
+  return outcome instanceof Promise ? outcome.then(next) : next(outcome);
+}

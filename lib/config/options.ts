@@ -131,6 +131,8 @@ export interface TapeOptions {
   ro?: boolean;
   /** Every tape is: it may be said, and not denied. */
   removable?: boolean;
+  /** Which drive it is taken for: `ULT3580-TD6`, `ULT3580-TD7`, `ULT3580-TD8`. Default: `LTO`, of no particular make. */
+  drive?: string;
   lun?: number;
 }
 
@@ -215,4 +217,6 @@ export interface ResolvedUnit {
   readonly thinBytes: number | undefined;
   readonly readOnly: boolean;
   readonly removable: boolean;
+  /** Which drive a tape is taken for; undefined for a disk. */
+  readonly drive: string | undefined;
 }

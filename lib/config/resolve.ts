@@ -1,4 +1,5 @@
 import { MAX_LUN } from '../scsi-cmds/lun.ts';
+import { GENERIC, personalities, personalityNamed } from '../scsi-cmds/ssc/personality.ts';
 import { formatSize, parseSize, SIZE_FORMS } from '../sizes.ts';
 import { resolveAccess, resolveChap } from './access.ts';
 import { ConfigError, type ConfigPath } from './config-error.ts';
@@ -16,6 +17,7 @@ import type {
 import { resolveLimits } from './limits.ts';
 import { endpoint, resolveGroups, resolvePortals, resolveRedirect } from './portals.ts';
 import { checkShape } from './shape.ts';
+import { hint } from './suggestion.ts';
 import { warnOfShortSecrets } from './short-secrets.ts';
 
 /** What `memory: true` makes of a disk. */
@@ -211,7 +213,16 @@ function resolveUnit(
     thinBytes: options.thin === undefined ? undefined : bytesOf(options.thin, [...path, 'thin']),
     readOnly: options.ro ?? false,
     removable: type === 'tape' || (options.removable ?? false),
+    drive: type === 'tape' ? resolveDrive(options.drive, [...path, 'drive']) : undefined,
   };
+}
+
+function resolveDrive(name: string | undefined, path: ConfigPath): string {
+  if (name === undefined) return GENERIC.name;
+  const found = personalityNamed(name);
+  if (found !== undefined) return found.name;
+  const names = personalities.map(each => each.name);
+  throw new ConfigError(path, `there is no drive ${JSON.stringify(name)} ${hint(name, names)}`);
 }
 
 function resolveBytes(

@@ -75,6 +75,7 @@ const tape = keys(
     ...unit,
     // One SPEC for both; it is true of every tape.
     removable: v.optional(v.literal(true, 'a tape is always removable; leave it out')),
+    drive: v.optional(text),
   },
   new Map(Object.entries(FOR_DISKS)),
 );

@@ -7,15 +7,16 @@ import { hint } from './suggestion.ts';
 
 const WORDS = {
   disk: { values: ['size', 'block', 'physical', 'thin', 'lun'], flags: ['ro', 'removable'] },
-  tape: { values: ['size', 'lun'], flags: ['ro', 'removable'] },
+  tape: { values: ['size', 'lun', 'drive'], flags: ['ro', 'removable'] },
 } as const;
 
-const SIZES = new Set(['size', 'thin']);
+/** Their values are no numbers. */
+const WORDED = new Set(['size', 'thin', 'drive']);
 const BLOCKS = new Set(['block', 'physical']);
 
 const FORM = {
   disk: 'NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]',
-  tape: 'NAME=PATH[,size=1G][,ro][,removable] or NAME=memory[,size=64M]',
+  tape: 'NAME=PATH[,size=1G][,drive=ULT3580-TD8][,ro][,removable] or NAME=memory[,size=64M]',
 } as const;
 
 export function parseDiskSpec(spec: string): DiskOptions {
@@ -62,7 +63,7 @@ function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown>
       throw new ConfigError([], `${key} needs a value, ,${key}=…`, where);
     }
     if (key in options) throw new ConfigError([], `${key} is given twice`, where);
-    options[key] = isFlag ? true : SIZES.has(key) ? value : numberOf(key, value!, where);
+    options[key] = isFlag ? true : WORDED.has(key) ? value : numberOf(key, value!, where);
   }
   return options;
 }

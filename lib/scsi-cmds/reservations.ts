@@ -193,6 +193,11 @@ export class Reservations {
     return this.#registrations.get(pairOf(ports));
   }
 
+  /** Whether the nexus holds a reservation, or shares in it. */
+  heldBy(nexus: Nexus): boolean {
+    return this.#reserved === nexus.id || this.#isHolder(pairOf(nexus));
+  }
+
   holds(registration: Registration): boolean {
     return this.#isHolder(pairOf(registration.ports));
   }

@@ -22,6 +22,7 @@ const FIXED: readonly (readonly [keyof ResolvedUnit, string])[] = [
   ['physicalBlockSize', 'its physical block size'],
   ['thinBytes', 'how much of it may be in use'],
   ['removable', 'whether it is removable'],
+  ['drive', 'which drive it is'],
 ];
 
 /** What of a target holds for logins, and changes as a whole. */

@@ -30,7 +30,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   'scsi-cmds→state': /^unit-state\.ts$/,
   // Contracts and faults, never a medium.
   'scsi-cmds→backends': /^(block-backend|tape-medium|medium-error)\.ts$/,
-  'config→scsi-cmds': /^lun\.ts$/,
+  'config→scsi-cmds': /^(lun|ssc\/personality)\.ts$/,
   'cli→state': /^directory\.ts$/,
   'cli→backends': /^(medium-error|medium-path|tape-medium|tape\/cartridge-(block|file))\.ts$/,
 };

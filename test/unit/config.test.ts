@@ -227,6 +227,7 @@ void t.test('resolved options', t => {
               thinBytes: undefined,
               readOnly: false,
               removable: false,
+              drive: undefined,
             },
             {
               lun: 1,
@@ -239,12 +240,19 @@ void t.test('resolved options', t => {
               thinBytes: undefined,
               readOnly: false,
               removable: true,
+              drive: 'LTO',
             },
           ],
         },
       ],
     },
   );
+  const drives = resolveOptions({ tapes: [{ name: 't', memory: true, drive: 'ult3580-td8' }] });
+  t.equal(drives.targets[0]!.units[0]!.drive, 'ULT3580-TD8');
+  t.throws(() => resolveOptions({ tapes: [{ name: 't', memory: true, drive: 'ULT3580-TD5' }] }), {
+    message: /there is no drive "ULT3580-TD5" \(did you mean ULT3580-TD6\?\)/,
+  });
+  t.equal(parseTapeSpec('t=memory,size=1G,drive=ULT3580-TD6').drive, 'ULT3580-TD6');
   const full = resolveOptions({
     portals: ['[::1]:0', '10.0.0.1'],
     advertise: '10.0.2.2',

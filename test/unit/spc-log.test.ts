@@ -80,15 +80,15 @@ void t.test('SPC-4 6.8: LOG SENSE', async t => {
 
 void t.test('SPC-4 6.7: LOG SELECT', async t => {
   const { a, b, state, unit } = await rig();
-  unit.counters.read = 5;
+  unit.statistics.counted.hostRead = 5;
   t.equal((await a.send(0, '4c 02 c0 3e 00 00 00 0000 00')).said, '5/2400', 'page 00h has no subpage 3Eh');
   t.equal((await a.send(0, '4c 02 fe 00 00 00 00 0000 00')).status, Status.GOOD);
   t.equal(state.count, 0, 'PCR resets the page that is named');
-  t.equal(unit.counters.read, 5, 'and no other');
+  t.equal(unit.statistics.counted.hostRead, 5, 'and no other');
   t.equal((await b.send(0, '00')).said, '6/2a02', 'LOG PARAMETERS CHANGED for the others');
   t.equal((await a.send(0, '00')).status, Status.GOOD);
   t.equal((await a.send(0, '4c 00 c0 00 00 00 00 0000 00')).status, Status.GOOD);
-  t.equal(unit.counters.read, 0, 'default cumulative values for all pages');
+  t.equal(unit.statistics.counted.hostRead, 0, 'default cumulative values for all pages');
   await b.clear();
   t.equal((await a.send(0, '4c 00 00 00 00 00 00 0000 00')).status, Status.GOOD, 'thresholds stay');
   t.equal((await b.send(0, '00')).status, Status.GOOD, 'and nobody is told');
@@ -102,7 +102,7 @@ void t.test('SPC-4 6.7: LOG SELECT', async t => {
   t.equal((await select(`3e00000c ${one}`)).status, Status.GOOD);
   t.equal(state.count, 0x123, 'a counter is set');
   t.equal((await select(`0c00000c 0002 00 08 000000000000000a 3e00000c ${one}`)).status, Status.GOOD);
-  t.equal(unit.counters.read, 10, 'several pages in order');
+  t.equal(unit.statistics.counted.mediumRead, 10, 'several pages in order');
   t.equal((await select('3e00000c 0009 00 08 0000000000000063')).status, Status.GOOD, 'what it is');
   t.equal((await select('7e010007 0003 03 03 010203')).status, Status.GOOD);
   const refusals: [string, string, string, string, string?][] = [

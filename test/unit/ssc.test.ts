@@ -2,258 +2,9 @@
 import t from 'tap';
 import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
-import type {
-  CartridgeLabel,
-  MediumAttributes,
-  SpaceOutcome,
-  SpaceStop,
-  TapeMedium,
-  TapeObject,
-  TapePartition,
-  TapePosition,
-  TapeWriteOutcome,
-} from '../../lib/backends/tape-medium.ts';
-import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
-import { identify } from '../../lib/scsi-cmds/identity.ts';
-import { tape, type TapeUnit } from '../../lib/scsi-cmds/ssc/tape-unit.ts';
-import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
-import { type Answer, Commander, nexus } from '../harness/commands.ts';
-
-type Stored = Buffer | 'filemark';
-
-/** A cartridge as an array, with knobs: where it warns, where it is full, what is bad, how it answers. */
-class ArrayTape implements TapeMedium {
-  objects: Stored[] = [];
-  at = 0;
-  writeProtected = false;
-  readonly capacityBytes = 3_000_000;
-  readonly nativeCapacityBytes = 3_000_000;
-  readonly earlyWarningBytes = 0;
-  readonly leftBytes = Infinity;
-  readonly label: CartridgeLabel = {
-    uuid: '',
-    barcode: '',
-    capacityBytes: 3_000_000,
-    worm: false,
-    mediaType: '',
-  };
-  readonly attributes: MediumAttributes = {
-    get: () => undefined,
-    entries: () => [],
-    set: () => undefined,
-  };
-  /** Objects after which it warns, and after which nothing fits. */
-  warnAfter = Infinity;
-  fullAfter = Infinity;
-  /** Number of an object that fails. */
-  bad = -1;
-  fault: 'corrupt' | 'io' | 'no-space' = 'corrupt';
-  /** Answers with promises. */
-  later = false;
-  syncs = 0;
-  closed = false;
-
-  #say<T>(value: T): T | Promise<T> {
-    return this.later ? new Promise(resolve => setImmediate(resolve, value)) : value;
-  }
-  get usedBytes(): number {
-    return this.objects.reduce((sum, o) => sum + (o === 'filemark' ? 0 : o.length), 0);
-  }
-  #place(object: number): TapePosition {
-    return { partition: 0, object, file: this.objects.slice(0, object).filter(o => o === 'filemark').length };
-  }
-  get position(): TapePosition {
-    return this.#place(this.at);
-  }
-  get end(): TapePosition {
-    return this.#place(this.objects.length);
-  }
-  get partitions(): readonly TapePartition[] {
-    return [this];
-  }
-  get atBeginning(): boolean {
-    return this.at === 0;
-  }
-  get pastEarlyWarning(): boolean {
-    return this.at > this.warnAfter;
-  }
-  #look(): TapeObject {
-    const next = this.objects[this.at];
-    if (next === undefined) return { kind: 'end-of-data' };
-    return next === 'filemark'
-      ? { kind: 'filemark' }
-      : { kind: 'record', length: next.length, storedBytes: next.length, coding: 0 };
-  }
-  peek(): TapeObject | Promise<TapeObject> {
-    return this.#say(this.#look());
-  }
-  read(into: Buffer): TapeObject | Promise<TapeObject> {
-    const object = this.#look();
-    if (object.kind === 'end-of-data') return this.#say(object);
-    const next = this.objects[this.at++]!;
-    if (this.at - 1 === this.bad) throw new MediumError(this.fault, this.bad, 'bad on purpose');
-    if (next !== 'filemark') next.copy(into);
-    return this.#say(object);
-  }
-  #put(objects: readonly Stored[]): TapeWriteOutcome | Promise<TapeWriteOutcome> {
-    if (this.at === this.bad) {
-      if (this.later) return Promise.reject(new MediumError(this.fault, this.bad, 'bad on purpose'));
-      throw new MediumError(this.fault, this.bad, 'bad on purpose');
-    }
-    for (const object of objects) {
-      if (this.at >= this.fullAfter) return this.#say<TapeWriteOutcome>('end-of-medium');
-      this.objects.length = this.at;
-      this.objects.push(object);
-      this.at++;
-    }
-    return this.#say<TapeWriteOutcome>(this.pastEarlyWarning ? 'early-warning' : 'written');
-  }
-  write(from: Buffer): TapeWriteOutcome | Promise<TapeWriteOutcome> {
-    return this.#put([Buffer.from(from)]);
-  }
-  writeFilemarks(count: number): TapeWriteOutcome | Promise<TapeWriteOutcome> {
-    return this.#put(Array.from({ length: count }, (): Stored => 'filemark'));
-  }
-  sync(): void | Promise<void> {
-    this.syncs++;
-    return this.#say(undefined);
-  }
-  spaceRecords(count: number): SpaceOutcome | Promise<SpaceOutcome> {
-    for (let moved = 0; moved < Math.abs(count); moved++) {
-      const next = count > 0 ? this.objects[this.at] : this.objects[this.at - 1];
-      if (next === undefined) return this.#say({ moved, stop: count > 0 ? 'end-of-data' : 'beginning' });
-      this.at += Math.sign(count);
-      if (next === 'filemark') return this.#say({ moved, stop: 'filemark' });
-    }
-    return this.#say({ moved: Math.abs(count), stop: 'none' });
-  }
-  spaceFilemarks(count: number): SpaceOutcome | Promise<SpaceOutcome> {
-    for (let moved = 0; moved < Math.abs(count);) {
-      const next = count > 0 ? this.objects[this.at] : this.objects[this.at - 1];
-      if (next === undefined) return this.#say({ moved, stop: count > 0 ? 'end-of-data' : 'beginning' });
-      this.at += Math.sign(count);
-      if (next === 'filemark') moved++;
-    }
-    return this.#say({ moved: Math.abs(count), stop: 'none' });
-  }
-  spaceEndOfData(): void | Promise<void> {
-    this.at = this.objects.length;
-    return this.#say(undefined);
-  }
-  locate(object: number): SpaceStop | Promise<SpaceStop> {
-    this.at = Math.min(object, this.objects.length);
-    return this.#say(object > this.at ? 'end-of-data' : 'none');
-  }
-  rewind(): void | Promise<void> {
-    this.at = 0;
-    return this.#say(undefined);
-  }
-  erase(): void | Promise<void> {
-    this.objects.length = this.at;
-    return this.#say(undefined);
-  }
-  changePartition(): void | Promise<void> {
-    return this.rewind();
-  }
-  format(): void | Promise<void> {
-    this.at = 0;
-    return this.erase();
-  }
-  setCapacity(): void | Promise<void> {
-    return this.format();
-  }
-  close(): void {
-    this.closed = true;
-  }
-}
-
-/** What a tape says beside key and code: `FM`, `EOM`, `ILI` and the residual when it is valid. */
-function flags({ sense }: Answer): string {
-  const words = [];
-  if ((sense[2]! & 0x80) !== 0) words.push('FM');
-  if ((sense[2]! & 0x40) !== 0) words.push('EOM');
-  if ((sense[2]! & 0x20) !== 0) words.push('ILI');
-  if ((sense[0]! & 0x80) !== 0) words.push(String(sense.readInt32BE(3)));
-  return words.join(' ');
-}
-
-/** `0` for GOOD, otherwise key/code and flags: `0/0001 FM 5`. */
-const heard = (answer: Answer): string =>
-  answer.status === 0 ? '0' : `${answer.said || `status ${answer.status}`} ${flags(answer)}`.trim();
-
-/** Field pointer: byte, and the bit when one is named. */
-function pointed({ sense }: Answer): string {
-  if ((sense[15]! & 0x80) === 0) return '';
-  const where = (sense[15]! & 0x40) === 0 ? 'list' : 'cdb';
-  const bit = (sense[15]! & 0x08) === 0 ? '' : `.${sense[15]! & 7}`;
-  return `${where} ${sense.readUInt16BE(16)}${bit}`;
-}
-
-const hex = (value: number, digits: number): string =>
-  (value >= 0 ? value : 2 ** (4 * digits) + value).toString(16).padStart(digits, '0');
-
-/** A tape at LUN 0, two initiators that have met their unit attention, and the verbs. */
-class Bench {
-  readonly unit: TapeUnit;
-  readonly device: TargetDevice;
-  readonly a: Commander;
-  readonly b: Commander;
-
-  constructor(medium?: TapeMedium) {
-    const identity = identify('iqn.test:t', 't0', { product: 'TAPE', revision: '1' });
-    this.unit = tape(medium === undefined ? { identity } : { identity, medium });
-    this.device = new TargetDevice('iqn.test:t', absentUnit());
-    this.device.add(0, this.unit);
-    this.a = new Commander(this.device, nexus('iqn.test:a', '400000000001'));
-    this.b = new Commander(this.device, nexus('iqn.test:b', '400000000002'));
-  }
-  async ready(): Promise<this> {
-    await this.a.clear();
-    await this.b.clear();
-    return this;
-  }
-  send(cdb: string, out?: Uint8Array): Promise<Answer> {
-    return this.a.send(0, cdb, out === undefined ? {} : { out });
-  }
-  async say(cdb: string, out?: Uint8Array): Promise<string> {
-    return heard(await this.send(cdb, out));
-  }
-  read(length: number, { sili = false, fixed = false } = {}): Promise<Answer> {
-    return this.send(`08 ${hex((sili ? 2 : 0) | (fixed ? 1 : 0), 2)} ${hex(length, 6)} 00`);
-  }
-  write(data: Uint8Array): Promise<string> {
-    return this.say(`0a 00 ${hex(data.length, 6)} 00`, data);
-  }
-  writeFixed(count: number, data: Uint8Array): Promise<Answer> {
-    return this.send(`0a 01 ${hex(count, 6)} 00`, data);
-  }
-  filemarks(count: number): Promise<string> {
-    return this.say(`10 00 ${hex(count, 6)} 00`);
-  }
-  space(code: number, count: number): Promise<string> {
-    return this.say(`11 ${hex(code, 2)} ${hex(count, 6)} 00`);
-  }
-  locate(object: number): Promise<string> {
-    return this.say(`2b 00 00 ${hex(object, 8)} 00 00 00`);
-  }
-  rewind(): Promise<string> {
-    return this.say('01');
-  }
-  /** setblk as the kernel's st sends it. */
-  setBlock(length: number): Promise<string> {
-    return this.say(
-      '15 10 00 00 0c 00',
-      Buffer.from(`00001008 00000000 00${hex(length, 6)}`.replaceAll(' ', ''), 'hex'),
-    );
-  }
-  async object(): Promise<number> {
-    return (await this.send('34 00 00 00 00 00 00 00 00 00')).data.readUInt32BE(4);
-  }
-}
-
-const bench = (medium?: TapeMedium): Promise<Bench> => new Bench(medium).ready();
-const record = (length: number, seed = 1): Buffer =>
-  Buffer.alloc(length, Uint8Array.of(seed, seed + 1, seed * 3));
+import { ArrayTape, type Stored } from '../harness/array-tape.ts';
+import type { Answer } from '../harness/commands.ts';
+import { heard, hexOf as hex, pointed, record, tapeBench as bench } from '../harness/tape-bench.ts';
 
 for (const [name, make] of [
   ['a tape that answers at once', (): ArrayTape => new ArrayTape()],
@@ -550,10 +301,18 @@ void t.test('SSC-4 6.6, 7.12: SPACE', async t => {
   t.equal(await go(0, 3, -7), '0 @8', 'its count is ignored');
   medium.at = 0;
   t.equal(await b.say('11 01 7f ff ff 00'), '8/0005 8388604', 'mt eod');
-  for (const code of [2, 4, 5, 0xf]) {
+  for (const code of [4, 5, 0xf]) {
     const refused = await b.send(`11 ${hex(code, 2)} 00 00 01 00`);
     t.equal(`${heard(refused)} ${pointed(refused)}`, '5/2400 cdb 1.3', `code ${code}`);
   }
+  // r0 r1 F2 r3 r4 F5 F6 r7: sequential filemarks
+  t.equal(await go(0, 2, 1), '0 @3');
+  t.equal(await go(0, 2, 2), '0 @7', 'two with nothing between them');
+  t.equal(await go(8, 2, -2), '0 @5', 'backwards to the near side of the first');
+  t.equal(await go(4, 2, -1), '0 @2');
+  t.equal(await go(0, 2, 3), '8/0005 3 @8', 'no three in a row');
+  t.equal(await go(8, 2, -3), '0/0004 EOM 3 @0');
+  t.equal(await go(3, 2, 0), '0 @3');
   const space16 = (code: number, count: bigint, parameters = 0): Promise<string> =>
     b.say(
       `91 ${hex(code, 2)} 0000 ${BigInt.asUintN(64, count).toString(16).padStart(16, '0')} ${hex(parameters, 4)} 0000`,
@@ -742,16 +501,26 @@ void t.test('SSC-4 7.9: REPORT DENSITY SUPPORT', async t => {
   const of = (media: number, length = 0xffff): Promise<Answer> =>
     b.send(`44 ${hex(media, 2)} 0000000000 ${hex(length, 4)} 00`);
   const { data } = await of(0);
-  t.equal(data.length, 56);
-  t.equal(data.readUInt16BE(0), 54);
-  t.equal(data[4], 0x5a);
-  t.equal(data[6], 0xa0, 'WRTOK and DEFLT');
-  t.equal(data.subarray(28, 36).toString(), 'U-616   ');
-  t.equal(data.readUInt32BE(16), 2_500_000);
+  t.equal(data.readUInt16BE(0), data.length - 2);
+  const codes = [];
+  for (let at = 4; at < data.length; at += 52) codes.push(data[at]);
+  t.same(codes, [0x46, 0x58, 0x5a, 0x5c, 0x5e, 0x60], 'all that it reads, ascending');
+  const lto6 = data.subarray(4 + 2 * 52, 4 + 3 * 52);
+  t.equal(lto6[2], 0xa0, 'WRTOK and DEFLT');
+  t.equal(data[4 + 2], 0x80, 'another is no default');
+  t.equal(lto6.subarray(24, 32).toString(), 'U-616   ');
+  t.equal(lto6.readUInt32BE(12), 2_500_000);
   const media = (await of(1)).data;
+  t.equal(media.length, 56, 'what is in it');
+  t.equal(media[4], 0x5a);
   t.equal(media.readUInt32BE(16), 3, "the cartridge's own capacity");
   t.same((await of(0, 6)).data, data.subarray(0, 6));
-  t.equal(heard(await of(2)), '5/2400', 'medium types');
+  const types = (await of(2)).data;
+  t.equal(types.readUInt16BE(0), types.length - 2);
+  t.equal(types.length, 4 + 12 * 56, 'medium types: each for data and for WORM');
+  t.equal(types.subarray(4, 10).toString('hex'), '480000340146', 'LTO-4 for data, one density');
+  t.equal(types[4 + 56], 0x4c, 'LTO-4 for WORM');
+  t.equal((await of(3)).data.subarray(4, 10).toString('hex'), '68000034015a', 'the one that is in it');
   t.equal((await b.send('1a 00 00 00 0c 00')).data[4], 0x5a, 'the density of the block descriptor');
 });
 
@@ -782,7 +551,7 @@ void t.test('SSC-4 8.3: mode parameters', async t => {
   t.equal(await select('00001008 7f00000000000200'), '0', 'the same density');
   t.equal(await select('00001008 5800000000000200'), '5/2600 list 4', 'another density');
   t.equal(await select('00001008 0000000500000200'), '5/2600 list 5', 'for some blocks only');
-  t.equal(await select('00002000'), '5/2600 list 2.6', 'a buffered mode that is not offered');
+  t.equal(await select('00003000'), '5/2600 list 2.6', 'a buffered mode that is reserved');
   t.equal(await select('00001300'), '5/2600 list 2.3', 'a speed');
   t.equal(await select('00001008 0000000000000400 0f0a'), '5/2600 list 13', 'a page of wrong length');
   t.equal(b.unit.blockLength, 0x200, 'and nothing of that list was taken');
@@ -791,18 +560,18 @@ void t.test('SSC-4 8.3: mode parameters', async t => {
     (await b.send(`1a 08 ${hex((control << 6) | Number.parseInt(code, 16), 2)} 00 ff 00`)).data
       .subarray(4)
       .toString('hex');
-  t.equal(await page('0f'), '0f0e4080000000000000000000000000', 'data compression: capable, not enabled');
+  t.equal(await page('0f'), '0f0e4080000000010000000100000000', 'data compression: capable, not enabled');
   t.equal(await page('0f', 1), '0f0e8000000000000000000000000000', 'DCE may be changed');
   t.equal(await page('10'), '100e0000000000004000180000000000', 'device configuration');
-  t.equal(await select('00001000 0f0ec080000000000000000000000000'), '0');
+  t.equal(await select('00001000 0f0ec080000000010000000100000000'), '0');
   t.equal(b.unit.compression, true);
-  t.equal(await page('0f'), '0f0ec080000000000000000000000000');
+  t.equal(await page('0f'), '0f0ec080000000010000000100000000');
   t.equal(await page('10'), '100e0000000000004000180000000100', 'SELECT DATA COMPRESSION ALGORITHM follows');
   t.match(await page('01'), /^010a/);
   t.match(await page('02'), /^020e/);
   t.match(await page('0a'), /^0a0a/);
   t.match(await page('1c'), /^1c0a/);
-  t.equal(await b.say('1a 00 1d 00 ff 00'), '5/2400', "a changer's page");
+  t.equal(await b.say('1a 00 1f 00 ff 00'), '5/2400', "a changer's page");
 
   await new Promise<void>(resolve => b.unit.reset(resolve));
   t.equal(await b.say('00'), '6/2900');
@@ -849,18 +618,20 @@ void t.test('SSC-4 6.7: VERIFY', async t => {
   t.equal(heard(await verify(2, 3)), '5/2400', 'BYTCMP');
 });
 
-void t.test('what is refused', async t => {
-  const b = await bench(new ArrayTape());
-  for (const [name, cdb] of [
-    ['FORMAT MEDIUM', '04'],
-    ['SET CAPACITY', '0b'],
-    ['READ REVERSE(6)', '0f'],
-    ['RECOVER BUFFERED DATA', '14'],
-    ['READ(10)', '28'],
-  ] as const) {
-    t.equal(await b.say(cdb), '5/2000', name);
-  }
-});
+void t.test(
+  'SSC-4 5.4, 6.5, 7.8: READ REVERSE and RECOVER BUFFERED DATA are refused, as LTO drives do',
+  async t => {
+    const b = await bench(new ArrayTape());
+    for (const [name, cdb] of [
+      ['READ REVERSE(6)', '0f'],
+      ['READ REVERSE(16)', '81'],
+      ['RECOVER BUFFERED DATA', '14'],
+      ['READ(10)', '28'],
+    ] as const) {
+      t.equal(await b.say(cdb), '5/2000', name);
+    }
+  },
+);
 
 void t.test('SPC-4 6.8: LOG SENSE', async t => {
   const b = await bench(new ArrayTape());
@@ -891,7 +662,7 @@ void t.test('SPC-4 6.8: LOG SENSE', async t => {
 
 void t.test('SSC-4 8.4.2: VPD B0h, and INQUIRY', async t => {
   const b = await bench(new ArrayTape());
-  t.equal((await b.send('12 01 b0 00 ff 00')).data.toString('hex'), '01b000020000', 'no WORM');
+  t.equal((await b.send('12 01 b0 00 ff 00')).data.toString('hex'), '01b000020100', 'WORM');
   t.equal((await b.send('12 01 00 00 ff 00')).data.includes(0xb0, 4), true);
   const { data } = await b.send('12 00 00 00 60 00');
   t.equal(data.subarray(0, 3).toString('hex'), '018006', 'a removable sequential-access device');
@@ -937,18 +708,25 @@ void t.test('SSC-4, reservations, and every row', async t => {
   const access = new Map(b.unit.commands.all().map(row => [row.name, row.access]));
   for (const name of [
     'READ(6)',
+    'READ(16)',
     'SPACE(6)',
     'SPACE(16)',
     'LOCATE(10)',
     'LOCATE(16)',
     'REWIND',
     'VERIFY(6)',
+    'VERIFY(16)',
     'READ POSITION LONG FORM',
   ]) {
     t.equal(access.get(name), 'read', name);
   }
   for (const name of [
     'WRITE(6)',
+    'WRITE(16)',
+    'ALLOW OVERWRITE',
+    'FORMAT MEDIUM',
+    'SET CAPACITY',
+    'SECURITY PROTOCOL OUT',
     'WRITE FILEMARKS(6)',
     'WRITE FILEMARKS(16)',
     'ERASE(6)',

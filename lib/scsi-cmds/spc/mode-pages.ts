@@ -266,6 +266,12 @@ export class ModePages {
     this.#look();
   }
 
+  /** One page back to its saved values: what MODE SELECT left there has been done, or is for what is no more. */
+  restore(code: number, subcode = 0): void {
+    const page = this.find(code, subcode)!;
+    this.#current.set(page, this.#saved.get(page) ?? page.defaults);
+  }
+
   /** What is asked for with every command is kept at hand. */
   #look(): void {
     if (this.#control === undefined) return;

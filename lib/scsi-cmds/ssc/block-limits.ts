@@ -1,7 +1,7 @@
 import { bit, bits, u16, u24, u64, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
-import { MAX_BLOCK_BYTES, MAX_LOGICAL_OBJECT, MIN_BLOCK_BYTES } from './limits.ts';
+import { MAX_LOGICAL_OBJECT, MIN_BLOCK_BYTES } from './limits.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
 const cdb = layout(6, {
@@ -24,14 +24,14 @@ export const readBlockLimits = command<TapeUnit>({
   access: 'always',
   ordering: 'free',
   timeoutSeconds: 60,
-  run(_unit, task) {
+  run(unit, task) {
     if (cdb.maximumObject.get(task.cdb)) {
       const data = Buffer.alloc(maximumObject.length);
       maximumObject.identifier.set(data, MAX_LOGICAL_OBJECT);
       return task.good(data);
     }
     const data = Buffer.alloc(limits.length);
-    limits.longest.set(data, MAX_BLOCK_BYTES);
+    limits.longest.set(data, unit.personality.mostBlockBytes);
     limits.shortest.set(data, MIN_BLOCK_BYTES);
     task.good(data);
   },

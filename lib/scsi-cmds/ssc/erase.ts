@@ -2,7 +2,7 @@ import { bit, u64, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import type { Task } from '../task.ts';
-import { goTo, requirePartitionZero } from './address.ts';
+import { goToAddress } from './address.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
 const cdb6 = layout(6, {
@@ -43,8 +43,7 @@ export const erase16 = command<TapeUnit>({
   cdb: cdb16,
   ...row,
   async run(unit, task) {
-    requirePartitionZero(cdb16.partition.get(task.cdb), 3);
-    await goTo(unit, cdb16.object.get(task.cdb));
+    await goToAddress(unit, cdb16.partition.get(task.cdb), cdb16.object.get(task.cdb));
     return erase(unit, task, cdb16.immediate.get(task.cdb));
   },
 });

@@ -3,7 +3,7 @@ import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { invalidFieldInCdb } from '../sense.ts';
 import type { Task } from '../task.ts';
-import { goTo, requirePartitionZero } from './address.ts';
+import { goToAddress } from './address.ts';
 import { volumeOverflow } from './sense.ts';
 import type { TapeUnit } from './tape-unit.ts';
 import { finishWriting } from './write.ts';
@@ -53,8 +53,7 @@ export const writeFilemarks16 = command<TapeUnit>({
   async run(unit, task) {
     const immediate = cdb16.immediate.get(task.cdb);
     refuseUnbuffered(unit, immediate);
-    requirePartitionZero(cdb16.partition.get(task.cdb), 3);
-    await goTo(unit, cdb16.object.get(task.cdb));
+    await goToAddress(unit, cdb16.partition.get(task.cdb), cdb16.object.get(task.cdb));
     return mark(unit, task, cdb16.count.get(task.cdb), immediate);
   },
 });
@@ -67,15 +66,14 @@ function refuseUnbuffered(unit: TapeUnit, immediate: boolean): void {
 /** Without IMMED everything is on the medium before GOOD, also with a count of 0: that is a synchronise. */
 async function mark(unit: TapeUnit, task: Task, count: number, immediate: boolean): Promise<void> {
   const { medium } = unit;
-  let near = false;
+  const zone = unit.zone;
   if (count > 0) {
     const before = medium.position.object;
-    const outcome = await unit.writeFilemarks(count);
+    const outcome = await unit.writeFilemarks(count, task.nexus);
     if (outcome === 'end-of-medium') {
       await unit.synchronize();
       return unit.check(task, volumeOverflow(count - (medium.position.object - before)));
     }
-    near = outcome === 'early-warning';
   }
-  return finishWriting(unit, task, near, !immediate);
+  return finishWriting(unit, task, count > 0 ? zone : undefined, !immediate);
 }

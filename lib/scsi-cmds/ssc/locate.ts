@@ -2,12 +2,13 @@ import { bit, bits, u32, u64, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
 import { CheckCondition, invalidFieldInCdb } from '../sense.ts';
-import { goTo, requirePartitionZero } from './address.ts';
+import { goTo, requirePartition } from './address.ts';
 import { endOfData } from './sense.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
 /** DEST_TYPE (SSC-4 7.4). */
 const Destination = { OBJECT: 0, FILE: 1, END_OF_DATA: 3 } as const;
+const RESERVED_DESTINATION = 2;
 
 /** BT: whether the address is a vendor's own; ours are object numbers either way. */
 const cdb10 = layout(10, {
@@ -36,8 +37,13 @@ export const locate10 = command<TapeUnit>({
   cdb: cdb10,
   ...row,
   async run(unit, task) {
-    if (cdb10.changePartition.get(task.cdb)) requirePartitionZero(cdb10.partition.get(task.cdb), 8);
-    await goTo(unit, cdb10.object.get(task.cdb));
+    let { partition } = unit.medium.position;
+    if (cdb10.changePartition.get(task.cdb)) {
+      partition = cdb10.partition.get(task.cdb);
+      requirePartition(unit, partition, 8);
+    }
+    unit.forbidOverwrite();
+    await goTo(unit, cdb10.object.get(task.cdb), partition);
     task.good();
   },
 });
@@ -48,31 +54,37 @@ export const locate16 = command<TapeUnit>({
   cdb: cdb16,
   ...row,
   async run(unit, task) {
-    if (cdb16.changePartition.get(task.cdb)) requirePartitionZero(cdb16.partition.get(task.cdb), 3);
+    let { partition } = unit.medium.position;
+    if (cdb16.changePartition.get(task.cdb)) {
+      partition = cdb16.partition.get(task.cdb);
+      requirePartition(unit, partition, 3);
+    }
     const identifier = cdb16.identifier.get(task.cdb);
-    switch (cdb16.destinationType.get(task.cdb)) {
+    const destination = cdb16.destinationType.get(task.cdb);
+    if (destination === RESERVED_DESTINATION) throw invalidFieldInCdb(1, 4);
+    unit.forbidOverwrite();
+    switch (destination) {
       case Destination.OBJECT:
-        await goTo(unit, identifier);
+        await goTo(unit, identifier, partition);
         break;
       case Destination.FILE:
-        await goToFile(unit, identifier);
+        await goToFile(unit, identifier, partition);
         break;
       case Destination.END_OF_DATA:
-        await unit.synchronize();
+        await unit.leavePlace();
+        await unit.medium.changePartition(partition);
         await unit.medium.spaceEndOfData();
         break;
-      default:
-        throw invalidFieldInCdb(1, 4);
     }
     task.good();
   },
 });
 
 /** To the first object of a logical file, behind as many filemarks as its number says. */
-async function goToFile(unit: TapeUnit, file: number): Promise<void> {
+async function goToFile(unit: TapeUnit, file: number, partition: number): Promise<void> {
   const { medium } = unit;
-  await unit.synchronize();
-  await medium.rewind();
+  await unit.leavePlace();
+  await medium.changePartition(partition);
   const { stop } = await medium.spaceFilemarks(file);
   if (stop === 'end-of-data') throw new CheckCondition(endOfData(medium.pastEarlyWarning));
 }

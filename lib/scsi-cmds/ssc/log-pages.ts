@@ -4,22 +4,20 @@ import type { TapeUnit } from './tape-unit.ts';
 
 const TAPE_ALERT_FLAGS = 64;
 
-/** Sequential-access device (SSC-4 8.2.2): data before and after compression are the same here. */
+/** Sequential-access device (SSC-4 8.2.2): as it came, as it was written, as it was read and as it went. */
 const sequentialAccess = logPage<TapeUnit>({
   code: 0x0c,
-  parameters: ({ counters }) => {
-    const written = (value: number): void => void (counters.written = value);
-    const read = (value: number): void => void (counters.read = value);
-    return [
-      counter(0x0000, counters.written, written),
-      counter(0x0001, counters.written, written),
-      counter(0x0002, counters.read, read),
-      counter(0x0003, counters.read, read),
-    ];
-  },
-  reset: ({ counters }) => {
-    counters.written = 0;
-    counters.read = 0;
+  parameters: ({ statistics: { counted } }) => [
+    counter(0x0000, counted.hostWritten, value => void (counted.hostWritten = value)),
+    counter(0x0001, counted.mediumWritten, value => void (counted.mediumWritten = value)),
+    counter(0x0002, counted.mediumRead, value => void (counted.mediumRead = value)),
+    counter(0x0003, counted.hostRead, value => void (counted.hostRead = value)),
+  ],
+  reset: ({ statistics: { counted } }) => {
+    counted.hostWritten = 0;
+    counted.mediumWritten = 0;
+    counted.mediumRead = 0;
+    counted.hostRead = 0;
   },
 });
 

@@ -10,6 +10,10 @@ import {
   type ModePage,
   modePage,
 } from '../spc/mode-pages.ts';
+import { dataProtectionPage } from './data-protection.ts';
+import { configurationExtensionPage, deviceConfigurationPage } from './device-configuration.ts';
+import { mediumConfigurationPage } from './medium-configuration.ts';
+import { mediumPartitionPage } from './partitioning.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
 /** DEVICE-SPECIFIC PARAMETER of the mode parameter header (SSC-4 8.3.1). */
@@ -30,17 +34,21 @@ const blockDescriptor = layout(8, {
 const DEFAULT_DENSITY = 0x00;
 const SAME_DENSITY = 0x7f;
 
-/** Not buffered, buffered. The mode that tells initiators apart is not offered. */
-const MOST_BUFFERED = 1;
+/** BUFFERED MODE: not buffered, buffered, and buffered but for what another nexus has written. */
+export const BufferedMode = { NONE: 0, BUFFERED: 1, BY_NEXUS: 2 } as const;
 
 export class TapeModeHeader implements ModeHeader {
-  readonly mediumType = 0;
   /** What the kernel's st asks for at every open. */
   readonly emptyPageZero = true;
   readonly #unit: TapeUnit;
 
   constructor(unit: TapeUnit) {
     this.#unit = unit;
+  }
+
+  /** Of LTO drives the generation and kind of the cartridge; others say nothing here. */
+  get mediumType(): number {
+    return this.#unit.mediumType;
   }
 
   deviceSpecific(): number {
@@ -64,7 +72,7 @@ export class TapeModeHeader implements ModeHeader {
     const unit = this.#unit;
     const byte = Uint8Array.of(given.deviceSpecific);
     const bufferedMode = deviceSpecific.bufferedMode.get(byte);
-    if (bufferedMode > MOST_BUFFERED) throw invalidFieldInParameterList(at.deviceSpecific, 6);
+    if (bufferedMode > BufferedMode.BY_NEXUS) throw invalidFieldInParameterList(at.deviceSpecific, 6);
     if (deviceSpecific.speed.get(byte) !== 0) throw invalidFieldInParameterList(at.deviceSpecific, 3);
     let { blockLength } = unit;
     if (given.descriptor !== undefined) {
@@ -78,6 +86,9 @@ export class TapeModeHeader implements ModeHeader {
         throw invalidFieldInParameterList(at.descriptor + blockDescriptor.numberOfBlocks.offset);
       }
       blockLength = blockDescriptor.blockLength.get(given.descriptor);
+      if (blockLength > unit.personality.mostBlockBytes) {
+        throw invalidFieldInParameterList(at.descriptor + blockDescriptor.blockLength.offset);
+      }
     }
     return () => {
       const changed = blockLength !== unit.blockLength || bufferedMode !== unit.bufferedMode;
@@ -89,32 +100,35 @@ export class TapeModeHeader implements ModeHeader {
 }
 
 export const DATA_COMPRESSION = 0x0f;
-export const DEVICE_CONFIGURATION = 0x10;
 
 /** Data compression (SSC-4 8.3.2): DCE in bit 7 of byte 2, DCC in bit 6, DDE in bit 7 of byte 3. */
 export const DCE = 0x80;
 const DCC = 0x40;
 const DDE = 0x80;
+/** COMPRESSION ALGORITHM and DECOMPRESSION ALGORITHM: one that is the drive's own. */
+const DEFAULT_ALGORITHM = 0x01;
 
-/** Device configuration (SSC-4 8.3.3). */
-const LOIS = 0x40; // byte 8: logical object identifiers
-const EEG_SEW = 0x18; // byte 10: EOD generated, synchronised at early warning
-const SELECT_COMPRESSION = 14;
+const dataCompressionPage = (enabled: boolean): ModePage =>
+  modePage(
+    DATA_COMPRESSION,
+    [
+      ...[DCC | (enabled ? DCE : 0), DDE],
+      ...[0, 0, 0, DEFAULT_ALGORITHM, 0, 0, 0, DEFAULT_ALGORITHM],
+      ...[0, 0, 0, 0],
+    ],
+    [DCE],
+  );
 
 export const tapeModePages = (unit: TapeUnit): readonly ModePage[] => [
   modePage(0x01, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), // read-write error recovery, SSC-4 8.3.5
   disconnectReconnectPage,
   controlPage({ swp: true }),
   controlExtensionPage,
-  // The bit is kept for those who set it. The algorithms are 0, none: records are stored as they come.
-  modePage(DATA_COMPRESSION, [DCC, DDE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], [DCE]),
-  {
-    ...modePage(DEVICE_CONFIGURATION, [0, 0, 0, 0, 0, 0, LOIS, 0, EEG_SEW, 0, 0, 0, 0, 0]),
-    current(stored) {
-      const page = stored.slice();
-      page[SELECT_COMPRESSION] = unit.compression ? 1 : 0;
-      return page;
-    },
-  },
+  dataProtectionPage,
+  dataCompressionPage(unit.personality.compresses),
+  deviceConfigurationPage(unit),
+  configurationExtensionPage(unit),
+  mediumPartitionPage(unit),
   informationalExceptionsPage,
+  mediumConfigurationPage(unit),
 ];

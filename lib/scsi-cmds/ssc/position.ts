@@ -11,7 +11,7 @@ const cdb = layout(10, {
 });
 
 /** What all forms tell. A reader finds at once what was written, so no object is in a buffer and both locations are one. */
-const flags = { beginning: bit(0, 7), end: bit(0, 6) };
+const flags = { beginning: bit(0, 7), end: bit(0, 6), programmable: bit(0, 0) };
 
 const shortForm = layout(20, {
   ...flags,
@@ -55,6 +55,7 @@ function begin(unit: TapeUnit, form: { readonly length: number }): Buffer {
   const data = Buffer.alloc(form.length);
   flags.beginning.set(data, unit.medium.atBeginning);
   flags.end.set(data, unit.medium.pastEarlyWarning);
+  flags.programmable.set(data, unit.pastProgrammableWarning); // BPEW
   return data;
 }
 
@@ -70,7 +71,8 @@ interface Form {
 /** An address that does not fit is told by PERR. */
 function buildShort(unit: TapeUnit): Buffer {
   const data = begin(unit, shortForm);
-  const { object } = unit.medium.position;
+  const { object, partition } = unit.medium.position;
+  shortForm.partition.set(data, partition);
   if (object > MAX_SHORT) {
     shortForm.positionError.set(data, true);
     return data;
@@ -90,6 +92,7 @@ const forms: readonly Form[] = [
     bounded: false,
     build(unit) {
       const data = begin(unit, longForm);
+      longForm.partition.set(data, unit.medium.position.partition);
       longForm.object.set(data, unit.medium.position.object);
       longForm.file.set(data, unit.medium.position.file);
       return data;
@@ -102,6 +105,7 @@ const forms: readonly Form[] = [
     build(unit) {
       const data = begin(unit, extendedForm);
       extendedForm.additionalLength.set(data, extendedForm.length - 4);
+      extendedForm.partition.set(data, unit.medium.position.partition);
       extendedForm.first.set(data, unit.medium.position.object);
       extendedForm.last.set(data, unit.medium.position.object);
       return data;

@@ -18,7 +18,7 @@ export const rewind = command<TapeUnit>({
   medium: true,
   timeoutSeconds: 600,
   async run(unit, task) {
-    await unit.synchronize();
+    await unit.leavePlace();
     await unit.medium.rewind();
     task.good();
   },

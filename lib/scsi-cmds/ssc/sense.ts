@@ -1,4 +1,4 @@
-import { SenseKey, type SenseFacts } from '../sense.ts';
+import { CheckCondition, SenseKey, type SenseFacts } from '../sense.ts';
 
 /** What a tape says beside GOOD. The residual goes into INFORMATION (SSC-4, error reporting). */
 
@@ -42,6 +42,14 @@ export const earlyWarning = (): SenseFacts => ({
   information: 0,
 });
 
+/** All was written, and the programmable early warning zone was come upon (00h/07h). */
+export const programmableEarlyWarning = (): SenseFacts => ({
+  key: SenseKey.NO_SENSE,
+  code: 0x0007,
+  endOfMedium: true,
+  information: 0,
+});
+
 /** Not all was written: nothing more fits. */
 export const volumeOverflow = (residual: number): SenseFacts => ({
   key: SenseKey.VOLUME_OVERFLOW,
@@ -49,6 +57,15 @@ export const volumeOverflow = (residual: number): SenseFacts => ({
   endOfMedium: true,
   information: residual,
 });
+
+/** Of what is written already something would go: append-only mode says no, as a WORM cartridge does. */
+export const overwriteAttempted = (): CheckCondition =>
+  new CheckCondition({ key: SenseKey.DATA_PROTECT, code: 0x300c });
+
+/** POSITION PAST BEGINNING OF MEDIUM. */
+export const POSITION_PAST_BEGINNING = 0x3b0c;
+/** SEQUENTIAL POSITIONING ERROR. */
+export const SEQUENTIAL_POSITIONING_ERROR = 0x3b00;
 
 /** MEDIUM REMOVAL PREVENTED. */
 export const REMOVAL_PREVENTED = 0x5302;

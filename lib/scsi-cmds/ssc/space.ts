@@ -1,13 +1,16 @@
 import { bits, type Field, i24, u16, u64, u8 } from '../../bytes/fields.ts';
 import { layout } from '../../bytes/layout.ts';
 import { command } from '../command.ts';
+import type { SpaceStop } from '../../backends/tape-medium.ts';
 import { invalidFieldInCdb } from '../sense.ts';
+import { Status } from '../status.ts';
 import type { Task } from '../task.ts';
 import { beginningOfPartition, endOfData, filemarkDetected } from './sense.ts';
 import type { TapeUnit } from './tape-unit.ts';
+import { breather } from './transfer.ts';
 
 /** CODE (SSC-4 6.6). */
-const Code = { BLOCKS: 0, FILEMARKS: 1, END_OF_DATA: 3 } as const;
+const Code = { BLOCKS: 0, FILEMARKS: 1, SEQUENTIAL_FILEMARKS: 2, END_OF_DATA: 3 } as const;
 
 /** Two's complement in 64 bits; what a Number cannot hold exactly is more than any tape has. */
 const i64 = (offset: number): Field<number> => {
@@ -55,26 +58,58 @@ export const space16 = command<TapeUnit>({
 
 async function space(unit: TapeUnit, task: Task, code: number, count: number): Promise<void> {
   const { medium } = unit;
+  if (code > Code.END_OF_DATA) throw invalidFieldInCdb(1, 3);
   if (code === Code.END_OF_DATA) {
-    await unit.synchronize();
+    await unit.leavePlace();
     await medium.spaceEndOfData();
     return task.good();
   }
-  if (code !== Code.BLOCKS && code !== Code.FILEMARKS) throw invalidFieldInCdb(1, 3);
   if (count === 0) return task.good();
-  await unit.synchronize();
+  await unit.leavePlace();
+  if (code === Code.SEQUENTIAL_FILEMARKS) return spaceRun(unit, task, count);
   const { moved, stop } =
     code === Code.BLOCKS ? await medium.spaceRecords(count) : await medium.spaceFilemarks(count);
   // The residual is a magnitude, whichever way it went.
-  const residual = Math.abs(count) - moved;
+  return stopped(unit, task, stop, Math.abs(count) - moved);
+}
+
+function stopped(unit: TapeUnit, task: Task, stop: SpaceStop, residual: number): void {
   switch (stop) {
     case 'none':
       return task.good();
     case 'filemark':
       return unit.check(task, filemarkDetected(residual));
     case 'end-of-data':
-      return unit.check(task, endOfData(medium.pastEarlyWarning, residual));
+      return unit.check(task, endOfData(unit.medium.pastEarlyWarning, residual));
     case 'beginning':
       return unit.check(task, beginningOfPartition(residual));
   }
+}
+
+/**
+ * Over the first run of as many filemarks as `count` says with nothing between them: to the far side of the last one, going
+ * backwards to the near side of the first. Where there is no such run none of it counts.
+ */
+async function spaceRun(unit: TapeUnit, task: Task, count: number): Promise<void> {
+  const { medium } = unit;
+  const step = Math.sign(count);
+  const wanted = Math.abs(count);
+  let run = 0;
+  for (let seen = 1; run < wanted; seen++) {
+    const pause = breather(seen);
+    if (pause !== undefined) await pause;
+    if (task.aborted) return task.end(Status.TASK_ABORTED);
+    if (run > 0) {
+      const { moved, stop } = await medium.spaceRecords(step);
+      if (moved === 0 && stop === 'filemark') {
+        run++;
+        continue;
+      }
+      if (stop !== 'none') return stopped(unit, task, stop, wanted);
+    }
+    const { stop } = await medium.spaceFilemarks(step);
+    if (stop !== 'none') return stopped(unit, task, stop, wanted);
+    run = 1;
+  }
+  task.good();
 }

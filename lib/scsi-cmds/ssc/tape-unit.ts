@@ -1,23 +1,58 @@
 import { MediumError } from '../../backends/medium-error.ts';
-import type { TapeMedium, TapeWriteOutcome } from '../../backends/tape-medium.ts';
-import type { MaybePromise } from '../../bytes/maybe-promise.ts';
+import type { TapeMedium, TapeObject, TapePosition, TapeWriteOutcome } from '../../backends/tape-medium.ts';
+import { after, type MaybePromise } from '../../bytes/maybe-promise.ts';
 import type { Log } from '../../log.ts';
 import type { UnitState } from '../../state/unit-state.ts';
 import type { Identity } from '../identity.ts';
 import { DeviceType, LogicalUnit } from '../logical-unit.ts';
 import { senseOf } from '../medium-sense.ts';
 import type { Nexus } from '../nexus.ts';
-import { mediumNotPresent, type SenseFacts } from '../sense.ts';
+import { CheckCondition, mediumNotPresent, type SenseFacts, SenseKey } from '../sense.ts';
 import { ModePages } from '../spc/mode-pages.ts';
 import { RemovalPrevention } from '../spc/removal-prevention.ts';
 import { addPages } from '../spc/vpd.ts';
 import type { Task } from '../task.ts';
+import type { Command } from '../command.ts';
 import { Attention } from '../unit-attention.ts';
-import { type Density, LTO_6 } from './density.ts';
-import { DATA_COMPRESSION, DCE, TapeModeHeader, tapeModePages } from './mode.ts';
+import { CONTROL, CONTROL_DATA_PROTECTION, dataProtection } from './data-protection.ts';
+import type { Density } from './densities.ts';
+import {
+  configurationExtension,
+  DEVICE_CONFIGURATION,
+  DEVICE_CONFIGURATION_EXTENSION,
+  deviceConfiguration,
+  WriteMode,
+} from './device-configuration.ts';
+import { DataEncryption } from './encryption/data-encryption.ts';
+import { BufferedMode, DATA_COMPRESSION, DCE, TapeModeHeader, tapeModePages } from './mode.ts';
+import { MEDIUM_PARTITION } from './partitioning.ts';
+import { compatibility, densityOn, GENERIC, type Personality } from './personality.ts';
+import { BlockProtection } from './recording/block-protection.ts';
+import { Recorder } from './recording/recorder.ts';
+import { overwriteAttempted } from './sense.ts';
+import { TapeStatistics } from './statistics.ts';
 import { addTapeCommands, tapePages } from './tape-commands.ts';
 
-const BUFFERED = 1;
+/** Where a position lies: before any warning, in the programmable early warning zone, or past early warning (SSC-4 4.2.4). */
+export type Zone = 'free' | 'programmable' | 'early-warning';
+
+const MEGABYTE = 1_000_000;
+/** What tells a cartridge for WORM from one for data in MEDIUM TYPE. */
+const WORM_TYPE = 0x04;
+
+/** CANNOT WRITE MEDIUM - INCOMPATIBLE FORMAT. */
+const cannotWrite = (): CheckCondition => new CheckCondition({ key: SenseKey.DATA_PROTECT, code: 0x3005 });
+/** INCOMPATIBLE MEDIUM INSTALLED. */
+const incompatible = (): CheckCondition => new CheckCondition({ key: SenseKey.MEDIUM_ERROR, code: 0x3000 });
+
+export interface TapeDrive {
+  readonly identity: Identity;
+  readonly medium?: TapeMedium | undefined;
+  readonly log?: Log | undefined;
+  readonly state?: UnitState | undefined;
+  /** Which drive it is taken for. */
+  readonly personality?: Personality | undefined;
+}
 
 /**
  * A tape drive, with a cartridge in it or without. What it knows of SCSI beside its commands: the mode parameters of the
@@ -26,26 +61,46 @@ const BUFFERED = 1;
 export class TapeUnit extends LogicalUnit {
   readonly deviceType = DeviceType.TAPE;
   readonly removable = true;
-  readonly modePages: ModePages = new ModePages(tapeModePages(this), new TapeModeHeader(this), this.state);
+  readonly personality: Personality;
+  readonly modePages: ModePages;
   readonly removal = new RemovalPrevention();
   readonly grain = 0;
-  readonly density: Density = LTO_6;
+  readonly blockProtection = new BlockProtection();
+  readonly encryption: DataEncryption = new DataEncryption(this);
+  readonly statistics = new TapeStatistics();
+  readonly #recorder = new Recorder(this.statistics);
   /** BLOCK LENGTH of the mode parameter block descriptor: the length in fixed mode; 0, variable only. */
   blockLength = 0;
   /** BUFFERED MODE: with 0 a write is on the medium before it is answered. */
-  bufferedMode = BUFFERED;
-  /** Bytes of records since the start. */
-  readonly counters = { written: 0, read: 0 };
+  bufferedMode: number = BufferedMode.BUFFERED;
+
+  /* Mode parameters that are asked for with every record, kept at hand. */
+  /** DCE of the data compression mode page. */
+  compression = false;
+  /** WRITE MODE: what is written is only appended to. */
+  appendOnly = false;
+  /** SEW. */
+  synchronizesAtEarlyWarning = true;
+  /** PEWS in bytes. */
+  #programmableBytes = 0;
 
   #cartridge: TapeMedium | undefined;
   #loaded: boolean;
   /** Written to since it was last synchronised. */
   #dirty = false;
+  /** Nexus that wrote last. */
+  #writer = '';
+  /** ALLOW OVERWRITE: where, or that FORMAT MEDIUM may. */
+  #overwritable: TapePosition | 'format' | undefined;
 
-  constructor(identity: Identity, medium?: TapeMedium, log?: Log, state?: UnitState) {
+  constructor({ identity, medium, log, state, personality = GENERIC }: TapeDrive) {
     super(identity, log, state);
+    this.personality = personality;
     this.#cartridge = medium;
     this.#loaded = medium !== undefined;
+    this.modePages = new ModePages(tapeModePages(this), new TapeModeHeader(this), this.state);
+    if (this.#loaded) this.statistics.loaded();
+    this.#look();
     addTapeCommands(this);
     addPages(this, ...tapePages);
   }
@@ -74,13 +129,50 @@ export class TapeUnit extends LogicalUnit {
     if (this.#cartridge === undefined) throw mediumNotPresent();
   }
 
-  get writeProtected(): boolean {
-    return this.protection || this.#cartridge?.writeProtected === true || this.modePages.softwareWriteProtect;
+  /** What the drive can do with the cartridge. */
+  get #compatibility(): 'writes' | 'reads' | 'nothing' {
+    return compatibility(this.personality, this.#cartridge?.label.mediaType ?? '');
   }
 
-  /** DCE of the data compression mode page. */
-  get compression(): boolean {
-    return (this.modePages.current(DATA_COMPRESSION)[2]! & DCE) !== 0;
+  protected override requireReady(row: Command<never>): void {
+    super.requireReady(row);
+    if (row.medium !== true || this.#cartridge === undefined) return;
+    const can = this.#compatibility;
+    if (can === 'nothing') throw incompatible();
+    if (row.writes === true && can === 'reads') throw cannotWrite();
+  }
+
+  get writeProtected(): boolean {
+    return (
+      this.protection ||
+      this.#cartridge?.writeProtected === true ||
+      this.#compatibility !== 'writes' ||
+      this.modePages.softwareWriteProtect ||
+      deviceConfiguration.softwareWriteProtect.get(this.modePages.current(DEVICE_CONFIGURATION))
+    );
+  }
+
+  /** What is written on the cartridge, or would be. */
+  get density(): Density {
+    return densityOn(this.personality, this.#cartridge?.label.mediaType ?? '');
+  }
+
+  /** MEDIUM TYPE of the mode parameter header. */
+  get mediumType(): number {
+    if (!this.#loaded || !this.personality.tellsMediumType) return 0;
+    return this.density.mediumType | (this.#cartridge!.label.worm ? WORM_TYPE : 0);
+  }
+
+  /** The position is in the programmable early warning zone, or behind it (SSC-4 4.2.4). */
+  get pastProgrammableWarning(): boolean {
+    if (this.#programmableBytes === 0) return false;
+    const { leftBytes, earlyWarningBytes } = this.medium;
+    return leftBytes < earlyWarningBytes + this.#programmableBytes;
+  }
+
+  get zone(): Zone {
+    if (this.medium.pastEarlyWarning) return 'early-warning';
+    return this.pastProgrammableWarning ? 'programmable' : 'free';
   }
 
   /** What trouble at the medium is as sense, for a command that has more to say of it. */
@@ -93,19 +185,91 @@ export class TapeUnit extends LogicalUnit {
     }).facts;
   }
 
-  write(from: Buffer): MaybePromise<TapeWriteOutcome> {
-    this.#dirty = true;
-    return this.#untilFull(() => this.medium.write(from));
+  write(from: Buffer, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
+    this.#requireAppend();
+    return after(this.#takeOver(nexus), () =>
+      this.#untilFull(() =>
+        this.#recorder.write(
+          this.medium,
+          from,
+          this.compression,
+          this.encryption.any ? this.encryption.of(nexus) : undefined,
+        ),
+      ),
+    );
   }
 
-  writeFilemarks(count: number): MaybePromise<TapeWriteOutcome> {
-    this.#dirty = true;
-    return this.#untilFull(() => this.medium.writeFilemarks(count));
+  /** The next object; of a record the bytes that fit are in `into`, as they were written. */
+  read(into: Buffer, nexus: Nexus): MaybePromise<TapeObject> {
+    return this.#recorder.read(
+      this.medium,
+      into,
+      this.encryption.any ? this.encryption.of(nexus) : undefined,
+    );
+  }
+
+  writeFilemarks(count: number, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
+    this.#requireAppend();
+    return after(this.#takeOver(nexus), () => this.#untilFull(() => this.medium.writeFilemarks(count)));
   }
 
   erase(): MaybePromise<void> {
+    this.#requireAppend();
     this.#dirty = true;
     return this.medium.erase();
+  }
+
+  /** BUFFERED MODE 2: what another nexus has written is on the medium before this one writes. */
+  #takeOver({ id }: Nexus): MaybePromise<void> {
+    if (this.#writer === id) return undefined;
+    const work =
+      this.bufferedMode === BufferedMode.BY_NEXUS && this.#writer !== '' ? this.#save() : undefined;
+    this.#writer = id;
+    return work;
+  }
+
+  async format(capacities: readonly number[]): Promise<void> {
+    if (this.appendOnly && this.#overwritable !== 'format') throw overwriteAttempted();
+    await this.medium.format(capacities);
+    this.#erased();
+  }
+
+  async setCapacity(bytes: number): Promise<void> {
+    if (this.appendOnly) throw overwriteAttempted();
+    await this.medium.setCapacity(bytes);
+    this.#erased();
+  }
+
+  /** What MODE SELECT asked for in the way of partitions has been done, or was for what is no more. */
+  #erased(): void {
+    this.#dirty = false;
+    this.forbidOverwrite();
+    this.modePages.restore(MEDIUM_PARTITION);
+  }
+
+  allowOverwrite(where: TapePosition | 'format'): void {
+    this.#overwritable = where;
+  }
+
+  /** The position changes other than by writing: what was allowed was for another one. */
+  forbidOverwrite(): void {
+    this.#overwritable = undefined;
+  }
+
+  /** Append-only mode (SSC-4 4.2.21): nothing that lies behind the position may go, unless that was allowed. */
+  #requireAppend(): void {
+    if (!this.appendOnly) return;
+    const { position, end } = this.medium;
+    if (position.object === end.object) return;
+    const allowed = this.#overwritable;
+    if (
+      typeof allowed === 'object' &&
+      allowed.object === position.object &&
+      allowed.partition === position.partition
+    ) {
+      return;
+    }
+    throw overwriteAttempted();
   }
 
   /** A full file system is the end of the tape: the initiator can change cartridges, and nothing is lost. */
@@ -115,6 +279,7 @@ export class TapeUnit extends LogicalUnit {
       this.log.warn({ err: error, unit: this.identity.name }, 'no space for the tape: told as end of medium');
       return 'end-of-medium';
     };
+    this.#dirty = true;
     try {
       const outcome = write();
       return outcome instanceof Promise ? outcome.catch(full) : outcome;
@@ -125,32 +290,41 @@ export class TapeUnit extends LogicalUnit {
 
   /** All that was written is on stable storage afterwards; nothing to do when it already is. */
   synchronize(): MaybePromise<void> {
-    if (!this.#dirty) return undefined;
-    const clean = (): void => {
+    return this.#dirty ? this.#save() : undefined;
+  }
+
+  #save(): MaybePromise<void> {
+    return after(this.#cartridge!.sync(), () => {
       this.#dirty = false;
-    };
-    const work = this.#cartridge!.sync();
-    if (work instanceof Promise) return work.then(clean);
-    clean();
-    return undefined;
+    });
+  }
+
+  /** Before the position changes other than by reading or writing. */
+  leavePlace(): MaybePromise<void> {
+    this.forbidOverwrite();
+    return this.synchronize();
   }
 
   /** Threads the cartridge and goes to its beginning. The other nexuses learn of it; `by` asked for it. */
   async load(by?: Nexus): Promise<void> {
     this.requireCartridge();
-    await this.synchronize();
-    await this.#cartridge!.rewind();
+    await this.leavePlace();
+    await this.#cartridge!.changePartition(0);
     if (this.#loaded) return;
     this.#loaded = true;
+    this.statistics.loaded();
     this.attention(Attention.MEDIUM_MAY_HAVE_CHANGED, by);
   }
 
   /** Everything written is safe; the cartridge stays in the drive and is not ready. */
   async unload(): Promise<void> {
     if (!this.#loaded) return;
-    await this.synchronize();
-    await this.#cartridge!.rewind();
+    await this.leavePlace();
+    await this.#cartridge!.changePartition(0);
     this.#loaded = false;
+    this.#writer = '';
+    this.encryption.demounted();
+    this.modePages.restore(MEDIUM_PARTITION);
   }
 
   /** A cartridge is put into the empty drive, by hand or by a robot, and loaded. */
@@ -171,13 +345,37 @@ export class TapeUnit extends LogicalUnit {
   override detach(nexus: Nexus): void {
     super.detach(nexus);
     this.removal.forget(nexus);
+    this.encryption.forget(nexus);
   }
 
   protected override onReset(): void {
     super.onReset();
     this.removal.reset();
     this.blockLength = 0;
-    this.bufferedMode = BUFFERED;
+    this.bufferedMode = BufferedMode.BUFFERED;
+    this.encryption.reset();
+    this.forbidOverwrite();
+    this.#look();
+  }
+
+  override modesChanged(): void {
+    this.#look();
+  }
+
+  #look(): void {
+    const { modePages } = this;
+    this.compression = (modePages.current(DATA_COMPRESSION)[2]! & DCE) !== 0;
+    const configuration = modePages.current(DEVICE_CONFIGURATION);
+    this.synchronizesAtEarlyWarning = deviceConfiguration.synchronizesAtEarlyWarning.get(configuration);
+    const extension = modePages.current(DEVICE_CONFIGURATION, DEVICE_CONFIGURATION_EXTENSION);
+    this.appendOnly = configurationExtension.writeMode.get(extension) === WriteMode.APPEND_ONLY;
+    this.#programmableBytes = configurationExtension.earlyWarning.get(extension) * MEGABYTE;
+    const page = modePages.current(CONTROL, CONTROL_DATA_PROTECTION);
+    this.blockProtection.select(
+      dataProtection.method.get(page),
+      dataProtection.onWrite.get(page),
+      dataProtection.onRead.get(page),
+    );
   }
 
   /** What nobody asked to be synchronised stays in the page cache: a close does not wait for a disk. */
@@ -191,9 +389,4 @@ export class TapeUnit extends LogicalUnit {
 }
 
 /** A tape drive with a cartridge in it, loaded. */
-export const tape = (of: {
-  identity: Identity;
-  medium?: TapeMedium;
-  log?: Log;
-  state?: UnitState | undefined;
-}): TapeUnit => new TapeUnit(of.identity, of.medium, of.log, of.state);
+export const tape = (of: TapeDrive): TapeUnit => new TapeUnit(of);

@@ -7,21 +7,28 @@ import type { TapeUnit } from './tape-unit.ts';
 export interface Transfer {
   readonly fixed: boolean;
   readonly records: number;
-  /** Bytes of each record. */
+  /** Bytes of each record, with what protects it. */
   readonly length: number;
+  /** Those of them that are no part of the record: logical block protection information. */
+  readonly protection: number;
 }
 
-/** `limit`: the most bytes that may go at once. */
+/** `at`: the byte of the CDB that the count begins in. `limit`: the most bytes that may go at once. */
 export function transferOf(
   unit: TapeUnit,
-  fixed: boolean,
-  count: number,
+  { fixed, count, at }: { fixed: boolean; count: number; at: number },
+  protection: number,
   limit = MAX_TRANSFER_BYTES,
 ): Transfer {
-  if (!fixed) return { fixed, records: count === 0 ? 0 : 1, length: count };
+  if (!fixed) {
+    // A block of nothing but its protection is none.
+    if (count !== 0 && count <= protection) throw invalidFieldInCdb(at);
+    return { fixed, records: count === 0 ? 0 : 1, length: count, protection };
+  }
   if (unit.blockLength === 0) throw invalidFieldInCdb(1, 0);
-  if (count * unit.blockLength > limit) throw invalidFieldInCdb(2);
-  return { fixed, records: count, length: unit.blockLength };
+  const length = unit.blockLength + protection;
+  if (count * length > limit) throw invalidFieldInCdb(at);
+  return { fixed, records: count, length, protection };
 }
 
 /** The residual when `done` records went well: blocks in fixed mode, bytes in variable mode. */

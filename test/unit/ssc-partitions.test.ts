@@ -1,0 +1,221 @@
+/** SSC-4: where on a tape, by explicit address, in which partition, and what may be written over there. */
+import t from 'tap';
+import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
+import { personalityNamed } from '../../lib/scsi-cmds/ssc/personality.ts';
+import type { TapeDrive } from '../../lib/scsi-cmds/ssc/tape-unit.ts';
+import { ArrayTape } from '../harness/array-tape.ts';
+import type { Answer } from '../harness/commands.ts';
+import { heard, hexOf as hex, pointed, record, type TapeBench, tapeBench } from '../harness/tape-bench.ts';
+
+async function select(b: TapeBench, page: string): Promise<string> {
+  const list = Buffer.from(`00001000${page.replaceAll(' ', '')}`, 'hex');
+  const answer = await b.send(`15 10 00 00 ${hex(list.length, 2)} 00`, list);
+  return `${heard(answer)} ${pointed(answer)}`.trim();
+}
+
+void t.test('SSC-4 5.3, 5.5, 5.6: READ(16), VERIFY(16) and WRITE(16) say where', async t => {
+  const medium = new ArrayTape();
+  const b = await tapeBench(medium);
+  const at = (opcode: string, flags: number, object: number, length: number, partition = 0): string =>
+    `${opcode} ${hex(flags, 2)} 00 ${hex(partition, 2)} ${hex(object, 16)} ${hex(length, 6)} 00`;
+  t.equal(await b.say(at('8a', 0, 0, 100), record(100)), '0');
+  t.equal(await b.say(at('8a', 0x0c, 1, 50), record(50)), '0', 'FCS and LCS');
+  t.equal(await b.say(at('8a', 0, 9, 50), record(50)), '8/0005', 'beyond end of data');
+  t.same(
+    medium.objects.map(o => o.length),
+    [100, 50],
+  );
+  t.equal(await b.say(at('8a', 0, 1, 60), record(60)), '0', 'over what was there');
+  t.same(
+    medium.objects.map(o => o.length),
+    [100, 60],
+  );
+  const elsewhere = await b.send(at('8a', 0, 0, 100, 1), record(100));
+  t.equal(`${heard(elsewhere)} ${pointed(elsewhere)}`, '5/2400 cdb 3');
+  t.equal(elsewhere.wantedOut, 0, 'before any data was fetched');
+  const short = await b.send(at('8a', 0, 0, 100), record(99));
+  t.equal(pointed(short), 'cdb 12', 'TRANSFER LENGTH');
+
+  const read = await b.send(at('88', 0, 1, 60));
+  t.equal(heard(read), '0');
+  t.same(read.data, record(60));
+  t.equal(heard(await b.send(at('88', 2, 0, 500))), '0', 'SILI');
+  t.equal(pointed(await b.send(at('88', 3, 0, 1))), 'cdb 1.1', 'SILI and FIXED');
+  t.equal(heard(await b.send(at('88', 0, 7, 60))), '8/0005');
+  t.equal(pointed(await b.send(at('88', 0, 0, 60, 3))), 'cdb 3');
+  await b.setBlock(10);
+  await b.rewind();
+  await b.writeFixed(5, record(50));
+  const fixed = await b.send(at('88', 1, 2, 3));
+  t.equal(heard(fixed), '0');
+  t.same(fixed.data, record(50).subarray(20));
+
+  t.equal(await b.say(at('8f', 1, 1, 4)), '0');
+  t.equal(await b.say(at('8f', 1, 1, 5)), '8/0005 1');
+  t.equal(await b.say(at('8f', 3, 1, 2), record(50).subarray(10, 30)), '0', 'BYTCMP');
+  t.equal(await b.say(at('8f', 3, 0, 2), record(50).subarray(10, 30)), 'e/1d00 2', 'MISCOMPARE');
+  const refused = await b.send(at('8f', 7, 0, 2));
+  t.equal(pointed(refused), 'cdb 1.2', 'BYTCMP and IMMED');
+  t.equal(pointed(await b.send(at('8f', 0x11, 0, 1))), 'cdb 1.4', 'a reserved bit');
+});
+
+void t.test('SSC-4 6.7: VERIFY(6) with BYTCMP', async t => {
+  const medium = new ArrayTape();
+  medium.objects = [record(10), record(20), 'filemark'];
+  const b = await tapeBench(medium);
+  t.equal(await b.say('13 02 00000a 00', record(10)), '0');
+  t.equal(await b.say('13 02 000014 00', record(20, 9)), 'e/1d00 20');
+  t.equal(await b.say('13 02 000014 00', record(20)), '0/0001 FM 20');
+  await b.rewind();
+  t.equal(await b.say('13 02 000014 00', record(20)), '0/0000 ILI 10');
+  await b.rewind();
+  t.equal(await b.say('13 02 00000a 00', record(9)), '5/2400', 'fewer bytes than the CDB says');
+});
+
+void t.test('SSC-4 4.2.21, 7.1: append-only mode and ALLOW OVERWRITE', async t => {
+  const medium = new ArrayTape();
+  const b = await tapeBench(medium);
+  const mode = (writeMode: number): Promise<string> =>
+    select(b, `5001001c 00 ${hex(writeMode << 4, 2)} 0000 ${'00'.repeat(24)}`);
+  const allow = (what: number, object: number, partition = 0): Promise<Answer> =>
+    b.send(`82 00 ${hex(what, 2)} ${hex(partition, 2)} ${hex(object, 16)} 000000 00`);
+  await b.write(record(10));
+  t.equal(await mode(1), '5/2600 list 9.7', 'it begins at the beginning of the tape');
+  await b.rewind();
+  t.equal(await mode(1), '0');
+  t.equal(await mode(2), '5/2600 list 9.5', 'no such mode');
+  t.equal((await b.send('1a 08 10 01 ff 00')).data[9], 0x10);
+  t.equal(await b.write(record(10)), '7/300c 10', 'over what is there');
+  t.equal(await b.filemarks(1), '7/300c');
+  t.equal(await b.say('19 00'), '7/300c', 'ERASE(6)');
+  t.equal(await b.say('04 00'), '7/300c', 'FORMAT MEDIUM');
+  t.equal(await b.say('0b 00 00 ff ff 00'), '7/300c', 'SET CAPACITY');
+  t.equal(await b.say('10 00 000000 00'), '0', 'a count of 0 erases nothing');
+  await b.locate(1);
+  t.equal(await b.write(record(20)), '0', 'behind it');
+  t.equal(await b.write(record(30)), '0');
+  t.equal(medium.objects.length, 3);
+
+  await b.locate(1);
+  t.equal(heard(await allow(1, 0)), '5/3b00', 'not where the tape stands');
+  t.equal(heard(await allow(1, 1, 1)), '5/3b00');
+  t.equal(pointed(await allow(3, 1)), 'cdb 2.3');
+  t.equal(await b.write(record(40)), '7/300c 40');
+  t.equal(heard(await allow(1, 1)), '0');
+  t.equal(heard(await allow(0, 1)), '0', 'taken back');
+  t.equal(await b.write(record(40)), '7/300c 40');
+  t.equal(heard(await allow(1, 1)), '0');
+  await b.rewind();
+  await b.locate(1);
+  t.equal(await b.write(record(40)), '7/300c 40', 'a movement ends it');
+  t.equal(heard(await allow(1, 1)), '0');
+  t.equal(await b.write(record(40)), '0');
+  t.equal(await b.write(record(50)), '0');
+  t.same(
+    medium.objects.map(o => o.length),
+    [10, 40, 50],
+  );
+  t.equal(await mode(0), '5/2600 list 9.7', 'it ends with the cartridge');
+  await b.rewind();
+  t.equal(heard(await allow(2, 0)), '0');
+  t.equal(await b.say('04 00'), '0', 'FORMAT MEDIUM, allowed');
+  t.equal(medium.objects.length, 0);
+  await b.say('1b 00 00 00 00 00');
+  t.equal(await mode(0), '0');
+  t.equal(await b.say('82 00 01'), '2/3a00');
+});
+
+void t.test('SSC-4 4.2.20: a WORM cartridge is appended to', async t => {
+  const b = await tapeBench(memoryCartridge({ worm: true }));
+  await b.write(record(10));
+  await b.filemarks(2);
+  await b.rewind();
+  t.equal(await b.write(record(10)), '7/300c 10');
+  t.equal(await b.say('19 00'), '7/300c');
+  t.equal(await b.say('04 00'), '7/300c');
+  await b.locate(2);
+  t.equal(await b.write(record(10)), '0', 'over a filemark before end of data');
+  const page = (await b.send('1a 08 1d 00 ff 00')).data.subarray(4);
+  t.equal(page.subarray(0, 6).toString('hex'), '1d1e01000102', 'WORMM and its restrictions');
+  const data = await tapeBench(memoryCartridge());
+  t.equal(
+    (await data.send('1a 08 1d 00 ff 00')).data.subarray(4, 10).toString('hex'),
+    '1d1e00000000',
+    'medium configuration of another',
+  );
+});
+
+void t.test('SSC-4 7.2, 7.11: FORMAT MEDIUM and SET CAPACITY, what is refused', async t => {
+  const medium = new ArrayTape();
+  const b = await tapeBench(medium);
+  await b.write(record(10));
+  t.equal(await b.say('04 00 00 0000 00'), '5/3b0c', 'POSITION PAST BEGINNING OF MEDIUM');
+  t.equal(await b.say('0b 00 00 ffff 00'), '5/3b0c');
+  await b.rewind();
+  t.equal(pointed(await b.send('04 00 03 0000 00')), 'cdb 2.3', 'a format that is reserved');
+  t.equal(pointed(await b.send('04 00 00 0001 00')), 'cdb 3', 'TRANSFER LENGTH');
+  t.equal(pointed(await b.send('04 02 00 0000 00')), 'cdb 1.1', 'VERIFY');
+  t.equal(pointed(await b.send('0b 02 00 ffff 00')), 'cdb 1.1');
+  t.equal(medium.objects.length, 1);
+  t.equal(await b.say('04 01 00 0000 00'), '0', 'IMMED');
+  t.equal(medium.objects.length, 0);
+  medium.writeProtected = true;
+  t.equal(await b.say('04 00 00 0000 00'), '7/2700');
+  t.equal(await b.say('0b 00 00 ffff 00'), '7/2700');
+});
+
+const drive = (name: string): Partial<TapeDrive> => ({ personality: personalityNamed(name) });
+
+void t.test('drives of IBM take the cartridges that they should', async t => {
+  for (const [name, writes, reads, neither] of [
+    ['ULT3580-TD6', ['LTO-6', 'LTO-5', ''], ['LTO-4'], ['LTO-7', 'LTO-8']],
+    ['ULT3580-TD7', ['LTO-7', 'LTO-6'], ['LTO-5'], ['LTO-4', 'LTO-8']],
+    ['ult3580-td8', ['LTO-8', 'LTO-7'], [], ['LTO-6', 'LTO-9']],
+    ['LTO', ['LTO-4', 'LTO-9', ''], [], []],
+  ] as const) {
+    for (const mediaType of writes) {
+      const b = await tapeBench(memoryCartridge({ mediaType }), drive(name));
+      t.equal(await b.write(record(10)), '0', `${name} writes ${mediaType}`);
+    }
+    for (const mediaType of reads) {
+      const medium = memoryCartridge({ mediaType });
+      await medium.write(record(10));
+      await medium.rewind();
+      const b = await tapeBench(medium, drive(name));
+      t.equal(heard(await b.read(10)), '0', `${name} reads ${mediaType}`);
+      t.equal(await b.write(record(10)), '7/3005', 'CANNOT WRITE MEDIUM - INCOMPATIBLE FORMAT');
+      t.equal((await b.send('5a 00 3f 00 00 00 00 00 ff 00')).data[3]! & 0x80, 0x80, 'WP');
+    }
+    for (const mediaType of neither) {
+      const b = await tapeBench(memoryCartridge({ mediaType }), drive(name));
+      for (const cdb of ['00', '08 00 00000a 00', '01', '34']) {
+        t.equal(await b.say(cdb), '3/3000', `${name} and ${mediaType}: INCOMPATIBLE MEDIUM INSTALLED`);
+      }
+      t.equal(await b.say('1b 00 00 00 00 00'), '0', 'it can be unloaded');
+    }
+  }
+});
+
+void t.test('what a ULT3580-TD6 says of itself and of its cartridge', async t => {
+  const of = async (mediaType: string, worm = false): Promise<TapeBench> =>
+    tapeBench(memoryCartridge({ mediaType, worm }), drive('ULT3580-TD6'));
+  const header = async (b: TapeBench): Promise<string> =>
+    (await b.send('5a 00 3f 00 00 00 00 00 ff 00')).data.subarray(2, 12).toString('hex');
+  t.equal(
+    await header(await of('LTO-6')),
+    '6810000000085a000000',
+    'MEDIUM TYPE and DENSITY CODE, as LTFS reads them',
+  );
+  t.equal((await header(await of('LTO-5'))).slice(0, 14), '58100000000858');
+  t.equal((await header(await of('LTO-6', true))).slice(0, 2), '6c', 'WORM');
+  const b = await of('');
+  t.equal((await header(b)).slice(0, 2), '68', 'its own');
+  t.equal((await b.send('05')).data.toString('hex'), '008000000001', '8 MiB a block');
+  const much = await b.send('0a 00 800001 00', record(1));
+  t.equal(`${heard(much)} ${pointed(much)} ${much.wantedOut}`, '5/2400 cdb 2 0', 'and no more');
+  t.equal(await b.setBlock(0x800001), '5/2600');
+  t.equal((await b.send('1a 08 0f 00 ff 00')).data[6], 0xc0, 'it compresses unless told not to');
+  const list = (await b.send('44 00 0000000000 ffff 00')).data;
+  t.same([list[4], list[56], list[108], list.length], [0x46, 0x58, 0x5a, 160], 'LTO-4 to LTO-6');
+  t.same([list[6], list[58], list[110]], [0x00, 0x80, 0xa0], 'WRTOK and DEFLT');
+});
