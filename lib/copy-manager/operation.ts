@@ -113,12 +113,17 @@ export class CopyOperation implements Origin, BackgroundWork {
     } else done();
   }
 
+  /** Its status is known; `told` follows when its command has ended as well. */
   end(status: Status, sense: Buffer): void {
     this.running = false;
     this.status = status;
     this.sense = sense;
     this.#counter++;
     this.halt = () => {};
+  }
+
+  /** Lets those go on that wait for its end. */
+  told(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const done of waiting) done();

@@ -46,11 +46,15 @@ export function originate(
   operations.add(operation);
   if (!operation.background) {
     underway.set(task, operation);
-    return ended(copying, operation, carryOut).then(how => endTask(task, operation, how));
+    return ended(copying, operation, carryOut).then(how => {
+      endTask(task, operation, how);
+      operation.told();
+    });
   }
   unit.background.add(operation);
   task.good(); // from here on the task is another command's
   void ended(copying, operation, carryOut).then(({ failure }) => {
+    operation.told();
     if (failure === undefined || failure instanceof CheckCondition) return;
     unit.log.error({ err: failure, unit: unit.identity.name }, 'background copy failed');
   });

@@ -70,14 +70,12 @@ void t.test('SPC-4 6.4: lists at random, LID1 and LID4', { timeout: MS + 120_000
         destination: cscds[destination]?.fixed !== undefined,
         large,
       };
-      return {
-        code,
-        source,
-        destination,
-        cat: d.chance(0.55),
-        values: valuesOf(d, code, fixed),
-        data: piece(d, 1 + d.below(2500)),
-      };
+      const values = valuesOf(d, code, fixed);
+      // Now and then what fits exactly.
+      const unit = Number(values['transferLength'] ?? 0) * (fixed.destination ? FIXED : 1);
+      const even = d.chance(0.3) && unit > 0 && unit < 2500;
+      const data = piece(d, even ? unit * (1 + d.below(3)) : 1 + d.below(2500));
+      return { code, source, destination, cat: d.chance(0.55), values, data };
     });
     const format = d.pick([1, 4] as const);
     const { said, difference } = await differs(ground, cscds, segments, {

@@ -329,7 +329,8 @@ export class CopyModel {
     const out = this.takeD(Math.floor(this.D.length / unit) * unit);
     this.put(tapeOf(dst), out, dst.fixed ?? unit);
     this.bytes += out.length;
-    this.residue(cat, false, dst.pad, out.length > 0 ? 0 : undefined);
+    // No source, and so no residual source data of its own: what there is stays.
+    if (!cat && this.D.length > 0) throw new Stop(INEXACT, out.length > 0 ? 0 : undefined);
   }
 
   private discard({ cat }: ModelSegment, holds: boolean, src: End, bytes: number, readLength: number): void {
