@@ -22,7 +22,7 @@ export function exportTape(
     const stream = out === '-' ? process.stderr : process.stdout;
     stream.write(json ? jsonOf({ from: path, to: out }, copied) : `exported ${countOf(copied)}\n`);
     tell(copied, json);
-    return ExitCode.OK;
+    return copied.damage.length === 0 ? ExitCode.OK : ExitCode.FAILED;
   });
 }
 
@@ -51,10 +51,14 @@ function countOf({ format, records, filemarks, bytes, elapsedMs }: Transfer): st
 
 const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-const jsonOf = (ends: object, { format, records, filemarks, bytes, elapsedMs, notes }: Transfer): string =>
-  `${JSON.stringify({ ...ends, format, records, filemarks, bytes, seconds: elapsedMs / 1000, notes })}\n`;
+const jsonOf = (
+  ends: object,
+  { format, records, filemarks, bytes, damage, elapsedMs, notes }: Transfer,
+): string =>
+  `${JSON.stringify({ ...ends, format, records, filemarks, bytes, damage, seconds: elapsedMs / 1000, notes })}\n`;
 
-function tell({ notes }: Transfer, json: boolean): void {
+function tell({ notes, damage }: Transfer, json: boolean): void {
   if (json) return;
+  for (const each of damage) process.stderr.write(`sanlet: ${each}\n`);
   for (const note of notes) process.stderr.write(`sanlet: note: ${note}\n`);
 }

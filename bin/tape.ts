@@ -27,7 +27,7 @@ Examples:
   const newCartridge = (command: Command): Command =>
     command
       .option('--barcode <BARCODE>', 'what its label says; two last characters such as L6 tell the type')
-      .option('--type <TYPE>', 'LTO-1 to LTO-9')
+      .option('--type <TYPE>', 'LTO-4 to LTO-9')
       .option('--size <SIZE>', 'what fits on it (what the type holds, or no limit)', size)
       .option('--worm', 'what is written stays');
   const json = (command: Command): Command => command.option('--json', 'print JSON');
@@ -79,7 +79,8 @@ Examples:
       .option('--format <FORMAT>', `${FORMATS}; the name of OUT tells unless given`)
       .option('--file <N>', 'of a plain file: which file of the tape, the first being 0', whole(0))
       .option('--partition <N>', 'which partition (0)', whole(0))
-      .option('--force', 'write over OUT'),
+      .option('--force', 'write over OUT')
+      .option('--keep-going', 'go on behind damaged records (SIMH: marked as such), and exit with 1'),
   )
     .addHelpText(
       'after',

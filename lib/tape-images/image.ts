@@ -19,6 +19,8 @@ export interface ImageReader {
 
 export interface ImageWriter {
   record(data: Buffer): MaybePromise<void>;
+  /** A record that could not be read well, where the format has a place for that. */
+  flawed?(data: Buffer): MaybePromise<void>;
   filemark(): MaybePromise<void>;
 }
 

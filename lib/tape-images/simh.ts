@@ -173,8 +173,16 @@ export class SimhWriter implements ImageWriter {
   }
 
   record(data: Buffer): MaybePromise<void> {
-    this.#head.writeUInt32LE(data.length);
-    this.#tail.writeUInt32LE(data.length, 1);
+    return this.#put(data, data.length);
+  }
+
+  flawed(data: Buffer): MaybePromise<void> {
+    return this.#put(data, (data.length | (Class.BAD << 28)) >>> 0);
+  }
+
+  #put(data: Buffer, marker: number): MaybePromise<void> {
+    this.#head.writeUInt32LE(marker);
+    this.#tail.writeUInt32LE(marker, 1);
     return this.#output.put(this.#head, data, this.#tail.subarray(1 - (data.length % 2)));
   }
 

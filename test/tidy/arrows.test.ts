@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   served: ['config', 'copy-manager', 'scsi-cmds'],
   // What bin/ starts: needs both a San and an initiator, which know nothing of each other.
   // Cartridges that no drive has: they are files, and images of other programs are files too.
-  cli: ['bytes', 'state', 'backends', 'tape-images', 'config', 'initiator', 'san.ts'],
+  cli: ['bytes', 'state', 'backends', 'scsi-cmds', 'tape-images', 'config', 'initiator', 'san.ts'],
   'tape-images': ['bytes'],
 };
 
@@ -31,6 +31,8 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   // Contracts and faults, never a medium.
   'scsi-cmds→backends': /^(block-backend|tape-medium|medium-error)\.ts$/,
   'config→scsi-cmds': /^(lun|ssc\/personality)\.ts$/,
+  // What a drive has made of a record, and what cartridges there are.
+  'cli→scsi-cmds': /^ssc\/(densities|recording\/(coding|compression))\.ts$/,
   'cli→state': /^directory\.ts$/,
   'cli→backends': /^(medium-error|medium-path|tape-medium|tape\/cartridge-(block|file))\.ts$/,
 };

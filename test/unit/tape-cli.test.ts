@@ -1,6 +1,7 @@
 /** What `sanlet tape` does with cartridges and images, without a process for each; test/live has the words and outputs. */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { createCartridge } from '../../lib/cli/tape/create.ts';
@@ -12,6 +13,7 @@ import { listCartridges } from '../../lib/cli/tape/list.ts';
 import { MEDIA_TYPES, mediaTypeNamed, mediaTypeOfBarcode } from '../../lib/cli/tape/media-types.ts';
 import { showCartridge, type Teller } from '../../lib/cli/tape/show.ts';
 import type { TapeFile } from '../../lib/cli/tape/contents.ts';
+import { COMPRESSED, ENCRYPTED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
 import { pattern } from '../harness/random.ts';
 
 const { signal } = new AbortController();
@@ -282,20 +284,82 @@ void t.test('a record that fails its checksum', async t => {
   writeFileSync(path, bytes);
   await t.rejects(
     exported(path, join(directory, 'a.tap')),
-    failure(/record 5 fails its checksum, in file 1$/),
+    failure(/a\.tape: record 5, in file 1, fails its checksum$/),
   );
   t.notOk(existsSync(join(directory, 'a.tap')));
+  for (const [extension, records] of [
+    ['tap', 14],
+    ['aws', 13],
+  ] as const) {
+    const image = join(directory, `going.${extension}`);
+    t.match(await exported(path, image, { keepGoing: true }), {
+      records: 13,
+      filemarks: 3,
+      damage: ['record 5, in file 1, fails its checksum'],
+    });
+    const { notes, ...counts } = await imported(image, join(directory, `going-${extension}.tape`));
+    t.equal(counts.records, records, `${extension}: ${records} records`);
+    t.equal(notes.length, extension === 'tap' ? 1 : 0, 'only SIMH has a place for what is damaged');
+  }
   const first = readFileSync(path);
   first[first.indexOf('SAN001'.padEnd(70)) + 3]! ^= 1;
   writeFileSync(path, first);
   t.match(await filesOf(path), [{ problem: /record 0 fails its checksum/ }, { records: 13 }]);
 });
 
+void t.test('records that the drive has compressed or encrypted', async t => {
+  const directory = t.testdir({});
+  const path = join(directory, 'a.tape');
+  const label = Buffer.from('VOL1SAN001'.padEnd(80));
+  const text = Buffer.from('sanlet '.repeat(20_000));
+  const coded = [label, text].map(record => ({ stored: deflateRawSync(record), length: record.length }));
+  const medium = await openCartridgeFile({ path });
+  for (const { stored, length } of coded) await medium.write(stored, { length, coding: COMPRESSED });
+  await medium.writeFilemarks(1);
+  await medium.write(text);
+  await medium.close();
+  t.match(await filesOf(path), [
+    {
+      records: 2,
+      bytes: 80 + text.length,
+      storedBytes: coded[0]!.stored.length + coded[1]!.stored.length,
+      compressed: 2,
+      encrypted: 0,
+      looksLike: "ANSI label VOL1, volume 'SAN001'",
+    },
+    { records: 1, compressed: 0 },
+  ]);
+  const image = join(directory, 'a.tap');
+  await exported(path, image);
+  const back = join(directory, 'b.tape');
+  await imported(image, back);
+  same(t, await content(back), [label, text, null, text], 'they are exported as they were written');
+
+  const broken = await openCartridgeFile({ path });
+  await broken.spaceEndOfData();
+  await broken.write(Buffer.from('rubbish'), { length: 100, coding: COMPRESSED });
+  await broken.write(Buffer.from('of a later version'), { length: 100, coding: 0x80 });
+  await broken.write(Buffer.from('sealed'), { length: 100, coding: COMPRESSED | ENCRYPTED });
+  await broken.close();
+  const going = { force: true, keepGoing: true };
+  await t.rejects(
+    exported(path, image, { force: true }),
+    failure(/a\.tape: record 4, in file 1, cannot be expanded$/),
+  );
+  await t.rejects(
+    exported(path, image, going),
+    failure(/a\.tape: record 6, in file 1, is encrypted, and can be read only by a drive that has the key$/),
+    'also when damage does not stop it',
+  );
+  t.match(await filesOf(path), [{}, { records: 4, compressed: 2, encrypted: 1 }]);
+  const one = { ...going, format: 'raw', file: 0 };
+  t.match(await exported(path, image, one), { records: 2, damage: [] });
+});
+
 void t.test('what fits on one cartridge, and what its barcode says', async t => {
   for (const { name, suffix, wormSuffix, capacityBytes } of MEDIA_TYPES) {
     t.match(mediaTypeOfBarcode(`SAN001${suffix}`), { type: { name, capacityBytes }, worm: false });
-    if (wormSuffix !== undefined)
-      t.match(mediaTypeOfBarcode(`SAN001${wormSuffix}`), { type: { name }, worm: true });
+    t.match(mediaTypeOfBarcode(`SAN001${wormSuffix}`), { type: { name }, worm: true });
     t.equal(mediaTypeNamed(name.toLowerCase().replace('-', '')).name, name);
   }
   for (const barcode of ['', 'L6', 'SAN0001L6', 'SAN001XX', 'CLN001CU'])
@@ -303,7 +367,7 @@ void t.test('what fits on one cartridge, and what its barcode says', async t => 
   const directory = t.testdir({});
   await t.rejects(
     createCartridge(directory, { barcode: 'SAN001L6', type: 'LTO-99' }),
-    usage(/^--type LTO-99: a type is one of LTO-1, LTO-2/),
+    usage(/^--type LTO-99: a type is one of LTO-4, LTO-5/),
   );
   await t.rejects(
     createCartridge(directory, {}),

@@ -45,10 +45,10 @@ export async function withCartridge<T>(
 
 /** One sentence that names the file. */
 export function cartridgeError(path: string, error: unknown): Error {
-  if (!(error instanceof MediumError)) return error as Error;
-  const { cause } = error;
+  if (!(error instanceof MediumError || (error as Error).name === 'RecordFault')) return error as Error;
+  const { cause, message } = error as Error;
   if (cause instanceof Error && 'code' in cause) return pathError(path, cause);
-  return new Error(`${path}: ${error.message}`, { cause: error });
+  return new Error(`${path}: ${message}`, { cause: error });
 }
 
 /** DIR and a barcode name the file on a shelf; anything else is the file. */

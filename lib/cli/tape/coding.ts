@@ -1,5 +1,7 @@
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import type { TapeRecord } from '../../backends/tape-medium.ts';
+import { ENCRYPTED, isCompressed, isKnown } from '../../scsi-cmds/ssc/recording/coding.ts';
+import { decompress } from '../../scsi-cmds/ssc/recording/compression.ts';
 
 /** What the drive made of a record before it was kept. */
 export interface Coding {
@@ -7,11 +9,22 @@ export interface Coding {
   readonly encrypted: boolean;
 }
 
-export function codingOf(coding: number): Coding | undefined {
-  return coding === 0 ? { compressed: false, encrypted: false } : undefined;
+export const codingOf = (coding: number): Coding => ({
+  compressed: isCompressed(coding),
+  encrypted: (coding & ENCRYPTED) !== 0,
+});
+
+/** The record as it was written, unless it is encrypted. Throws or rejects with the rest of a sentence about it. */
+export function decoded(stored: Buffer, { coding, length }: TapeRecord): MaybePromise<Buffer> {
+  if (coding === 0) return stored;
+  if (!isKnown(coding)) throw new Error('is kept in a way that is not known here');
+  return expanded(stored, length);
 }
 
-export function decoded(stored: Buffer, record: TapeRecord): MaybePromise<Buffer> {
-  if (record.coding === 0) return stored;
-  throw new Error('is kept in a way that is not known here');
+async function expanded(stored: Buffer, length: number): Promise<Buffer> {
+  try {
+    return await decompress(stored, length);
+  } catch (error) {
+    throw new Error('cannot be expanded', { cause: error });
+  }
 }

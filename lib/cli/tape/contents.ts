@@ -125,8 +125,8 @@ function count(sum: Sum, { length, storedBytes, coding }: TapeRecord): void {
   sum.shortest = Math.min(sum.shortest, length);
   sum.longest = Math.max(sum.longest, length);
   const how = codingOf(coding);
-  if (how?.compressed === true) sum.compressed++;
-  if (how?.encrypted === true) sum.encrypted++;
+  if (how.compressed) sum.compressed++;
+  if (how.encrypted) sum.encrypted++;
 }
 
 async function filemarksHere(medium: TapeMedium, pulse: Pulse): Promise<number> {
@@ -146,7 +146,7 @@ class Glance {
   async at(medium: TapeMedium): Promise<{ looksLike?: string; problem?: string }> {
     const lies = await medium.peek();
     if (lies.kind !== 'record' || (lies.storedBytes > LONGEST_GLANCE_BYTES && lies.coding !== 0)) return {};
-    if (codingOf(lies.coding)?.encrypted === true) return {};
+    if (codingOf(lies.coding).encrypted) return {};
     const { object } = medium.position;
     const bytes = Math.min(lies.storedBytes, LONGEST_GLANCE_BYTES);
     if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes);

@@ -8,7 +8,8 @@ import type { Progress } from '../progress.ts';
 import { withCartridge } from './cartridge.ts';
 import { NewFile, errorOf } from './new-file.ts';
 import { Pulse } from './pulse.ts';
-import { RecordReader, faultOf } from './record-reader.ts';
+import { RecordFault, RecordReader } from './record-reader.ts';
+import type { ReadObject } from './record-reader.ts';
 
 export interface ExportWords {
   readonly format?: string;
@@ -17,6 +18,8 @@ export interface ExportWords {
   readonly partition?: number;
   /** Writes over a file that is there. */
   readonly force?: boolean;
+  /** Goes on behind records that are damaged. */
+  readonly keepGoing?: boolean;
 }
 
 export interface Watch {
@@ -30,6 +33,8 @@ export interface Transfer {
   readonly records: number;
   readonly filemarks: number;
   readonly bytes: number;
+  /** Records that could not be had whole, a sentence each, up to some. */
+  readonly damage: readonly string[];
   readonly elapsedMs: number;
   /** What a person should know, a sentence each. */
   readonly notes: readonly string[];
@@ -65,13 +70,16 @@ export async function exportCartridge(
     const output = new ImageOutput(file.file);
     const progress = await begin(`exporting ${basename(path)}`, format.plain ? undefined : medium.usedBytes);
     try {
-      const copied = await copyOut(medium, output, format, new Pulse(signal, progress));
+      const copied = await copyOut(medium, output, format, {
+        pulse: new Pulse(signal, progress),
+        keepGoing: words.keepGoing ?? false,
+      });
       await file.keep();
       return copied;
     } catch (error) {
       await output.settled().catch(() => undefined);
       await file.discard();
-      throw errorOf(file.path, faultOf(medium, error));
+      throw errorOf(file.path, error);
     } finally {
       progress.done();
     }
@@ -114,19 +122,36 @@ async function toFile(path: string, medium: TapeMedium, wanted: number | undefin
   await medium.locate(found);
 }
 
+interface Going {
+  readonly pulse: Pulse;
+  readonly keepGoing: boolean;
+}
+
+/** Sentences about damage that are kept; more would only be scrolled by. */
+const MOST_SENTENCES = 100;
+
 async function copyOut(
   medium: TapeMedium,
   output: ImageOutput,
   format: ImageFormat,
-  pulse: Pulse,
+  { pulse, keepGoing }: Going,
 ): Promise<Transfer> {
   const begun = performance.now();
   const writer = format.writer(output);
   const reader = new RecordReader(medium);
+  const damage: string[] = [];
   let [records, filemarks, bytes, longest] = [0, 0, 0, 0];
   for (;;) {
-    const next = reader.next();
-    const object = next instanceof Promise ? await next : next;
+    let object: ReadObject;
+    try {
+      const next = reader.next();
+      object = next instanceof Promise ? await next : next;
+    } catch (error) {
+      if (!keepGoing || !(error instanceof RecordFault) || error.encrypted) throw error;
+      if (damage.length < MOST_SENTENCES) damage.push(error.message);
+      if (error.data !== undefined) await writer.flawed?.(error.data);
+      continue;
+    }
     if (object.kind === 'end-of-data') break;
     if (object.kind === 'filemark') {
       if (format.plain) break;
@@ -148,6 +173,7 @@ async function copyOut(
     records,
     filemarks,
     bytes,
+    damage,
     elapsedMs: performance.now() - begun,
     notes: [...unusual(format, longest), ...otherPartitions(medium)],
   };

@@ -134,7 +134,15 @@ async function copyIn(
     notes.unshift(
       `the image says of ${flawed} record${flawed === 1 ? '' : 's'} that reading the tape had failed there; what it has of them was taken`,
     );
-  return { format: format.name, records, filemarks, bytes, elapsedMs: performance.now() - begun, notes };
+  return {
+    format: format.name,
+    records,
+    filemarks,
+    bytes,
+    damage: [],
+    elapsedMs: performance.now() - begun,
+    notes,
+  };
 }
 
 const tooSmall = ({ path, capacityBytes }: NewCartridge, at: number, records: number): Error =>

@@ -1,29 +1,29 @@
 import { ConfigError } from '../../config/config-error.ts';
+import { densities } from '../../scsi-cmds/ssc/densities.ts';
 
 /** What an LTO cartridge is: its name, what its barcode ends with, and what it holds. */
 export interface MediaType {
   readonly name: string;
   readonly suffix: string;
-  /** Of the cartridge that is written once; generations 1 and 2 have none. */
-  readonly wormSuffix?: string;
+  /** Of the cartridge that is written once. */
+  readonly wormSuffix: string;
   readonly capacityBytes: number;
 }
 
-const GB = 1e9;
-const TB = 1e12;
+/** The letters of WORM cartridges by generation, the first of which has none. */
+const WORM_LETTERS = '---TUVWXYZ';
+const MB = 1_000_000;
 
-/** By generation; manufacturers count capacities in powers of ten. */
-export const MEDIA_TYPES: readonly MediaType[] = [
-  { name: 'LTO-1', suffix: 'L1', capacityBytes: 100 * GB },
-  { name: 'LTO-2', suffix: 'L2', capacityBytes: 200 * GB },
-  { name: 'LTO-3', suffix: 'L3', wormSuffix: 'LT', capacityBytes: 400 * GB },
-  { name: 'LTO-4', suffix: 'L4', wormSuffix: 'LU', capacityBytes: 800 * GB },
-  { name: 'LTO-5', suffix: 'L5', wormSuffix: 'LV', capacityBytes: 1.5 * TB },
-  { name: 'LTO-6', suffix: 'L6', wormSuffix: 'LW', capacityBytes: 2.5 * TB },
-  { name: 'LTO-7', suffix: 'L7', wormSuffix: 'LX', capacityBytes: 6 * TB },
-  { name: 'LTO-8', suffix: 'L8', wormSuffix: 'LY', capacityBytes: 12 * TB },
-  { name: 'LTO-9', suffix: 'L9', wormSuffix: 'LZ', capacityBytes: 18 * TB },
-];
+/** Those that a drive here takes; manufacturers count capacities in powers of ten. */
+export const MEDIA_TYPES: readonly MediaType[] = densities.map(({ mediaType, capacityMb }) => {
+  const generation = mediaType.replace('LTO-', '');
+  return {
+    name: mediaType,
+    suffix: `L${generation}`,
+    wormSuffix: `L${WORM_LETTERS[Number(generation)]!}`,
+    capacityBytes: capacityMb * MB,
+  };
+});
 
 /** `LTO-6`, `lto6`; throws ConfigError for another. */
 export function mediaTypeNamed(word: string): MediaType {
@@ -37,10 +37,10 @@ export function mediaTypeNamed(word: string): MediaType {
 /** What the last two of the eight characters of a barcode say. */
 export function mediaTypeOfBarcode(barcode: string): { type: MediaType; worm: boolean } | undefined {
   if (barcode.length !== 8) return undefined;
-  const suffix = barcode.slice(-2);
+  const last = barcode.slice(-2);
   for (const type of MEDIA_TYPES) {
-    if (type.suffix === suffix) return { type, worm: false };
-    if (type.wormSuffix === suffix) return { type, worm: true };
+    if (type.suffix === last) return { type, worm: false };
+    if (type.wormSuffix === last) return { type, worm: true };
   }
   return undefined;
 }

@@ -10,6 +10,7 @@ export type ReadObject =
   | { readonly kind: 'end-of-data' };
 
 const FIRST_BYTES = 256 * 1024;
+const ENCRYPTED = 'is encrypted, and can be read only by a drive that has the key';
 
 /** Reads a cartridge from its position on as a drive would, in one buffer that the longest record makes as large as it is. */
 export class RecordReader {
@@ -32,35 +33,66 @@ export class RecordReader {
       const moved = this.#medium.read(this.#buffer);
       return moved instanceof Promise ? moved.then(() => lies) : lies;
     }
-    const place = `record ${object}, in file ${file},`;
-    if (codingOf(lies.coding)?.encrypted === true)
-      throw new Error(`${place} is encrypted, and can be read only by a drive that has the key`);
+    const place: Place = { object, file };
+    if (codingOf(lies.coding).encrypted) throw new RecordFault(place, ENCRYPTED, undefined);
     if (lies.storedBytes > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(lies.storedBytes);
     const stored = this.#buffer.subarray(0, lies.storedBytes);
-    const read = this.#medium.read(stored);
-    if (read instanceof Promise) return this.#later(read, stored, lies, place);
-    return lies.coding === 0
-      ? { kind: 'record', data: stored, storedBytes: lies.storedBytes }
-      : this.#later(undefined, stored, lies, place);
+    if (lies.coding !== 0) return this.#decoded(stored, lies, place);
+    try {
+      const read = this.#medium.read(stored);
+      if (!(read instanceof Promise)) return recordOf(stored, lies);
+      return read.then(
+        () => recordOf(stored, lies),
+        (error: unknown) => {
+          throw faultOf(error, place, stored);
+        },
+      );
+    } catch (error) {
+      throw faultOf(error, place, stored);
+    }
   }
 
-  async #later(
-    read: Promise<TapeObject> | undefined,
-    stored: Buffer,
-    lies: TapeRecord,
-    place: string,
-  ): Promise<ReadObject> {
-    await read;
+  async #decoded(stored: Buffer, lies: TapeRecord, place: Place): Promise<ReadObject> {
     try {
-      return { kind: 'record', data: await decoded(stored, lies), storedBytes: lies.storedBytes };
+      await this.#medium.read(stored);
     } catch (error) {
-      throw new Error(`${place} ${(error as Error).message}`, { cause: error });
+      throw faultOf(error, place, undefined);
+    }
+    try {
+      return recordOf(await decoded(stored, lies), lies);
+    } catch (error) {
+      throw new RecordFault(place, (error as Error).message, undefined, error);
     }
   }
 }
 
-/** Which record a fault is about, with the file that a person counts by. */
-export function faultOf(medium: TapeMedium, error: unknown): unknown {
-  if (!(error instanceof MediumError) || error.fault !== 'corrupt') return error;
-  return new Error(`${error.message}, in file ${medium.position.file}`, { cause: error });
+const recordOf = (data: Buffer, { storedBytes }: TapeRecord): ReadObject => ({
+  kind: 'record',
+  data,
+  storedBytes,
+});
+
+/** Where a record lies: its logical object number, and its file as a person counts. */
+interface Place {
+  readonly object: number;
+  readonly file: number;
 }
+
+/** A record that is there and cannot be had; behind it the tape goes on, unless it is encrypted. */
+export class RecordFault extends Error {
+  override readonly name = 'RecordFault';
+  /** What the medium has of it, whole or not; undefined when nothing can be made of that. */
+  readonly data: Buffer | undefined;
+  readonly encrypted: boolean;
+
+  constructor({ object, file }: Place, problem: string, data: Buffer | undefined, cause?: unknown) {
+    super(`record ${object}, in file ${file}, ${problem}`, { cause });
+    this.data = data;
+    this.encrypted = problem === ENCRYPTED;
+  }
+}
+
+const faultOf = (error: unknown, place: Place, data: Buffer | undefined): unknown =>
+  error instanceof MediumError && error.fault === 'corrupt'
+    ? new RecordFault(place, 'fails its checksum', data, error)
+    : error;
