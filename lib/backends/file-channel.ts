@@ -6,6 +6,8 @@ import {
   ftruncateSync,
   read,
   readSync,
+  readv,
+  readvSync,
   write,
   writeSync,
   writev,
@@ -100,6 +102,49 @@ export class FileChannel {
       };
       step(0);
     });
+  }
+
+  /** Fills both buffers, one from behind the other, with one call to the operating system. */
+  readPair(first: Buffer, second: Buffer, offset: number): MaybePromise<void> {
+    return this.#reads.maySync(first.length + second.length)
+      ? this.#readPairNow(first, second, offset)
+      : this.#readPairLater(first, second, offset);
+  }
+
+  #readPairNow(first: Buffer, second: Buffer, offset: number): void {
+    const length = first.length + second.length;
+    const begun = performance.now();
+    try {
+      const done = readvSync(this.#file, [first, second], offset);
+      if (done < length) this.#restOfReadPair(first, second, offset, done);
+    } catch (error) {
+      throw mediumError(error, offset, 'a read');
+    }
+    this.#reads.took(length, performance.now() - begun);
+  }
+
+  #readPairLater(first: Buffer, second: Buffer, offset: number): Promise<void> {
+    return this.#pooled((resolve, reject) => {
+      readv(this.#file, [first, second], offset, (error, done) => {
+        if (error !== null) {
+          reject(mediumError(error, offset, 'a read'));
+          return;
+        }
+        try {
+          if (done < first.length + second.length) this.#restOfReadPair(first, second, offset, done);
+          resolve();
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
+  }
+
+  /** A short read: hardly ever, so without finesse. */
+  #restOfReadPair(first: Buffer, second: Buffer, offset: number, done: number): void {
+    if (done < first.length) this.readNow(first.subarray(done), offset + done);
+    const behind = Math.max(done - first.length, 0);
+    this.readNow(second.subarray(behind), offset + first.length + behind);
   }
 
   write(from: Buffer, offset: number): MaybePromise<void> {

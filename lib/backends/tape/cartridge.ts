@@ -1,8 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { crc32c } from '../../bytes/crc32c.ts';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { after } from '../after.ts';
 import { MediumError } from '../medium-error.ts';
+import { MAX_PARTITIONS, WHOLE_MEDIUM } from '../tape-medium.ts';
 import type {
   CartridgeLabel,
   MediumAttribute,
@@ -14,222 +13,132 @@ import type {
   TapeObject,
   TapePartition,
   TapePosition,
-  TapeRecord,
   TapeWriteOutcome,
 } from '../tape-medium.ts';
-import { FILEMARK, FRAME_BYTES, RECORD, frame, writeFrame } from './frame.ts';
-import { overFilemarks, overRecords, placeOf } from './motion.ts';
+import type { CartridgeStore } from './cartridge-store.ts';
+import { formatted } from './label.ts';
+import { overFilemarks, overRecords, toObject } from './motion.ts';
 import type { Motion } from './motion.ts';
-import type { ObjectIndex } from './object-index.ts';
-import type { TapeLog } from './tape-log.ts';
+import type { Partition } from './partition.ts';
+import type { Place } from './tape-log.ts';
 
 /** SSC's READ and WRITE name a length in 24 bits. */
 const RECORD_LIMIT_BYTES = 0xff_ffff;
-/** The early warning comes this long before the end, but not before the last twentieth. */
-const EARLY_WARNING_BYTES = 16 * 1024 * 1024;
-const EARLY_WARNING_SHARE = 0.05;
-/** Filemarks are no bytes of records but take memory and space: with a capacity of n bytes n / 512 fit, and some more. */
-const FILEMARKS_LEAST = 4096;
-const FILEMARK_COST_BYTES = 512;
-/** Filemarks written at a time. */
-const FILEMARK_BATCH = 1024;
-/** What a short read of a long record verifies at a time. */
-const SCRATCH_BYTES = 256 * 1024;
+const CODING_LIMIT = 0xff;
 
-const BEGINNING: TapePosition = { partition: 0, object: 0, file: 0 };
-const END_OF_DATA: TapeObject = { kind: 'end-of-data' };
-const A_FILEMARK: TapeObject = { kind: 'filemark' };
+const BEGINNING: Place = { object: 0, file: 0, offset: 0, bytes: 0 };
 
-export interface CartridgeParts {
-  readonly log: TapeLog;
-  readonly index: ObjectIndex;
-  readonly label: CartridgeLabel;
-  readonly writeProtected: boolean;
-  /** Checksum of the last frame header, or what the first one is chained to. */
-  readonly chain: number;
-}
-
-/**
- * The whole of a tape but its storage: the position, what lies around it, and when it is full. Where everything lies is
- * in the index, so that only reading, writing and erasing touch the log.
- */
+/** The position on a cartridge, and its verbs. Everything else is in the partitions and in what they are kept in. */
 export class LogCartridge implements TapeMedium {
-  readonly label: CartridgeLabel;
-  readonly writeProtected: boolean;
-  readonly #log: TapeLog;
-  readonly #index: ObjectIndex;
-  readonly #start: number;
-  readonly #filemarkLimit: number;
-  readonly earlyWarningBytes: number;
   readonly attributes: MediumAttributes;
-  readonly #header: Buffer;
-  #chain: number;
+  readonly writeProtected: boolean;
+  readonly #store: CartridgeStore;
+  #in: Partition;
   #at = BEGINNING;
   #closed = false;
-  #scratch: Buffer | undefined;
 
-  constructor({ log, index, label, writeProtected, chain }: CartridgeParts) {
-    this.label = label;
-    this.writeProtected = writeProtected;
-    this.#log = log;
-    this.#index = index;
-    this.attributes = new KeptAttributes(log.headerBytes === 0);
-    this.#start = index.offset(0);
-    this.#chain = chain;
-    this.#header = Buffer.alloc(log.headerBytes);
-    const capacity = label.capacityBytes;
-    this.#filemarkLimit =
-      capacity === 0 ? Infinity : FILEMARKS_LEAST + Math.floor(capacity / FILEMARK_COST_BYTES);
-    this.earlyWarningBytes = Math.min(EARLY_WARNING_BYTES, Math.floor(capacity * EARLY_WARNING_SHARE));
+  constructor(store: CartridgeStore) {
+    this.#store = store;
+    this.writeProtected = store.writeProtected;
+    this.#in = store.partitions[0]!;
+    const { attributes } = store;
+    this.attributes = {
+      get: (partition, id) => attributes.get(partition, id),
+      entries: partition => attributes.entries(partition),
+      set: (partition, changes) => this.#setAttributes(partition, changes),
+    };
+  }
+
+  get label(): CartridgeLabel {
+    const { uuid, barcode, capacityBytes, worm, mediaType } = this.#store.label;
+    return { uuid, barcode, capacityBytes, worm, mediaType };
   }
 
   get nativeCapacityBytes(): number {
-    return this.label.capacityBytes;
+    return this.#store.label.nativeCapacityBytes;
   }
 
   get partitions(): readonly TapePartition[] {
-    return [this];
-  }
-
-  get capacityBytes(): number {
-    return this.label.capacityBytes;
-  }
-
-  get usedBytes(): number {
-    return this.#bytesBefore(this.#index.objects);
+    return this.#store.partitions;
   }
 
   get position(): TapePosition {
-    return this.#at;
+    return { partition: this.#in.number, object: this.#at.object, file: this.#at.file };
+  }
+
+  get capacityBytes(): number {
+    return this.#in.capacityBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#in.usedBytes;
   }
 
   get end(): TapePosition {
-    return { partition: 0, object: this.#index.objects, file: this.#index.filemarks };
+    return this.#in.end;
   }
 
   get atBeginning(): boolean {
     return this.#at.object === 0;
   }
 
+  get leftBytes(): number {
+    return this.#in.leftBytes(this.#at);
+  }
+
+  get earlyWarningBytes(): number {
+    return this.#in.earlyWarningBytes;
+  }
+
   get pastEarlyWarning(): boolean {
     return this.leftBytes < this.earlyWarningBytes;
   }
 
-  get leftBytes(): number {
-    const capacity = this.label.capacityBytes;
-    return capacity === 0 ? Infinity : capacity - this.#bytesBefore(this.#at.object);
-  }
-
-  /** Bytes of records before an object. */
-  #bytesBefore(object: number): number {
-    return this.#index.offset(object) - this.#start - object * this.#log.headerBytes;
-  }
-
-  #lengthOf(object: number): number {
-    return this.#index.offset(object + 1) - this.#index.offset(object) - this.#log.headerBytes;
-  }
-
-  peek(): TapeObject {
-    const { object, file } = this.#at;
-    if (object === this.#index.objects) return END_OF_DATA;
-    if (object === this.#index.filemark(file)) return A_FILEMARK;
-    return {
-      kind: 'record',
-      length: this.#index.recordLength(object),
-      storedBytes: this.#lengthOf(object),
-      coding: this.#index.coding(object),
-    };
+  peek(): MaybePromise<TapeObject> {
+    return this.#in.look(this.#at);
   }
 
   read(into: Buffer): MaybePromise<TapeObject> {
     this.#assertOpen();
-    const next = this.peek();
-    if (next.kind === 'end-of-data') return next;
-    const { object, file } = this.#at;
-    this.#at = { partition: 0, object: object + 1, file: next.kind === 'filemark' ? file + 1 : file };
-    if (next.kind === 'filemark') return next;
-    const target = into.length > next.storedBytes ? into.subarray(0, next.storedBytes) : into;
-    const offset = this.#index.offset(object) + this.#log.headerBytes;
-    return numbered(object, () =>
-      after(target.length === 0 ? undefined : this.#log.read(target, offset), () =>
-        this.#verified(next, object, target, offset),
-      ),
-    );
-  }
-
-  #verified(next: TapeRecord, object: number, got: Buffer, offset: number): MaybePromise<TapeObject> {
-    if (this.#log.headerBytes === 0) return next;
-    return after(this.#checksumOf(got, offset, next.storedBytes), checksum => {
-      if (checksum === this.#index.payloadChecksum(object)) return next;
-      throw new MediumError('corrupt', object, `record ${object} fails its checksum`);
+    return after(this.#in.look(this.#at), next => {
+      if (next.kind === 'end-of-data') return next;
+      const from = this.#at;
+      return after(this.#in.index.place(from.object + 1), to => {
+        this.#at = to;
+        return next.kind === 'filemark' ? next : this.#in.read(from, next, into);
+      });
     });
-  }
-
-  /** Of a record whose first bytes are in `got`; the rest is read for this. */
-  #checksumOf(got: Buffer, offset: number, length: number): MaybePromise<number> {
-    const checksum = crc32c(got);
-    return got.length === length
-      ? checksum
-      : this.#checksumOfRest(checksum, offset + got.length, offset + length);
-  }
-
-  async #checksumOfRest(checksum: number, offset: number, end: number): Promise<number> {
-    this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-    for (; offset < end; offset += SCRATCH_BYTES) {
-      const piece = this.#scratch.subarray(0, Math.min(SCRATCH_BYTES, end - offset));
-      await this.#log.read(piece, offset);
-      checksum = crc32c(piece, checksum);
-    }
-    return checksum;
   }
 
   write(from: Buffer, as?: RecordForm): MaybePromise<TapeWriteOutcome> {
     this.#assertWritable();
+    const { length = from.length, coding = 0 } = as ?? {};
     if (from.length === 0 || from.length > RECORD_LIMIT_BYTES)
       throw new RangeError(`a record of ${from.length} bytes`);
-    const capacity = this.label.capacityBytes;
-    if (capacity !== 0 && this.#bytesBefore(this.#at.object) + from.length > capacity) return 'end-of-medium';
-    const { length = from.length, coding = 0 } = as ?? {};
-    return after(this.#erase(), () => this.#append(from, length, coding));
+    if (length <= 0 || length > RECORD_LIMIT_BYTES || coding < 0 || coding > CODING_LIMIT)
+      throw new RangeError(`a record of ${length} bytes with coding ${coding}`);
+    if (!this.#in.fits(this.#at, 1, from.length)) return 'end-of-medium';
+    return after(this.#erase(), () => this.#grow(() => this.#in.append(from, length, coding)));
   }
 
-  #append(from: Buffer, length: number, coding: number): MaybePromise<TapeWriteOutcome> {
-    const bytes = this.#log.headerBytes;
-    const payloadChecksum = bytes === 0 ? 0 : crc32c(from);
-    const chain =
-      bytes === 0
-        ? 0
-        : writeFrame(this.#header, {
-            type: RECORD,
-            storedBytes: from.length,
-            length,
-            coding,
-            object: this.#at.object,
-            file: this.#at.file,
-            chain: this.#chain,
-            payloadChecksum,
-          });
-    return after(this.#appended(this.#header, from), () => {
-      this.#index.addRecord(bytes + from.length, payloadChecksum, length, coding);
-      this.#chain = chain;
-      this.#at = { partition: 0, object: this.#at.object + 1, file: this.#at.file };
+  writeFilemarks(count: number): MaybePromise<TapeWriteOutcome> {
+    this.#assertWritable();
+    if (count === 0) return this.#outcome();
+    if (!this.#in.fits(this.#at, count, 0)) return 'end-of-medium';
+    return after(this.#erase(), () => this.#grow(() => this.#in.appendFilemarks(count)));
+  }
+
+  /** Appends at the end, which is the position; a failure leaves the position behind what was written. */
+  #grow(append: () => MaybePromise<void>): MaybePromise<TapeWriteOutcome> {
+    const grown = (): TapeWriteOutcome => {
+      this.#at = this.#in.index.end;
       return this.#outcome();
-    });
-  }
-
-  #appended(headers: Buffer, record: Buffer | undefined): MaybePromise<void> {
-    const { end } = this.#index;
-    const failed = (error: unknown): never => {
-      this.#log.discard(end);
-      throw error;
     };
-    return numbered(this.#at.object, () => {
-      try {
-        const outcome = this.#log.append(headers, record, end);
-        return outcome instanceof Promise ? outcome.catch(failed) : outcome;
-      } catch (error) {
-        return failed(error);
-      }
+    const work = append();
+    if (!(work instanceof Promise)) return grown();
+    return work.then(grown, (error: unknown) => {
+      grown();
+      throw error;
     });
   }
 
@@ -237,66 +146,19 @@ export class LogCartridge implements TapeMedium {
     return this.pastEarlyWarning ? 'early-warning' : 'written';
   }
 
-  writeFilemarks(count: number): MaybePromise<TapeWriteOutcome> {
-    this.#assertWritable();
-    if (count === 0) return this.#outcome();
-    if (this.#at.file + count > this.#filemarkLimit) return 'end-of-medium';
-    return after(this.#erase(), () =>
-      count <= FILEMARK_BATCH
-        ? after(this.#appendFilemarks(count), () => this.#outcome())
-        : this.#appendManyFilemarks(count),
-    );
-  }
-
-  async #appendManyFilemarks(count: number): Promise<TapeWriteOutcome> {
-    for (let left = count; left > 0; left -= FILEMARK_BATCH) {
-      await this.#appendFilemarks(Math.min(left, FILEMARK_BATCH));
-      await nextTurn();
-    }
-    return this.#outcome();
-  }
-
-  #appendFilemarks(count: number): MaybePromise<void> {
-    const bytes = this.#log.headerBytes;
-    const headers = count === 1 ? this.#header : Buffer.alloc(bytes * count);
-    const chain = bytes === 0 ? 0 : this.#writeFilemarkFrames(headers, count);
-    return after(this.#appended(headers, undefined), () => {
-      for (let i = 0; i < count; i++) this.#index.addFilemark(bytes);
-      this.#chain = chain;
-      this.#at = { partition: 0, object: this.#at.object + count, file: this.#at.file + count };
-    });
-  }
-
-  #writeFilemarkFrames(headers: Buffer, count: number): number {
-    let chain = this.#chain;
-    for (let i = 0; i < count; i++) {
-      const header = headers.subarray(i * FRAME_BYTES, (i + 1) * FRAME_BYTES);
-      chain = writeFrame(header, {
-        type: FILEMARK,
-        storedBytes: 0,
-        length: 0,
-        coding: 0,
-        object: this.#at.object + i,
-        file: this.#at.file + i,
-        chain,
-        payloadChecksum: 0,
-      });
-    }
-    return chain;
-  }
-
   sync(): MaybePromise<void> {
     this.#assertOpen();
     if (this.writeProtected) return undefined;
-    return this.#log.sync({ offset: this.#index.end, chain: this.#chain });
+    const { partitions } = this.#store;
+    return partitions.length === 1 ? this.#in.sync() : syncAll(partitions);
   }
 
-  spaceRecords(count: number): SpaceOutcome {
-    return this.#move(overRecords(this.#index, this.#at, count));
+  spaceRecords(count: number): MaybePromise<SpaceOutcome> {
+    return after(overRecords(this.#in.index, this.#at, count), motion => this.#move(motion));
   }
 
-  spaceFilemarks(count: number): SpaceOutcome {
-    return this.#move(overFilemarks(this.#index, this.#at, count));
+  spaceFilemarks(count: number): MaybePromise<SpaceOutcome> {
+    return after(overFilemarks(this.#in.index, this.#at, count), motion => this.#move(motion));
   }
 
   #move({ to, outcome }: Motion): SpaceOutcome {
@@ -305,18 +167,27 @@ export class LogCartridge implements TapeMedium {
   }
 
   spaceEndOfData(): void {
-    this.#at = this.end;
+    this.#at = this.#in.index.end;
   }
 
-  locate(object: number, partition = 0): SpaceStop {
-    this.changePartition(partition);
-    this.#at = placeOf(this.#index, object);
-    return object > this.#index.objects ? 'end-of-data' : 'none';
+  locate(object: number, partition = this.#in.number): MaybePromise<SpaceStop> {
+    const there = this.#partition(partition);
+    return after(toObject(there.index, object), to => {
+      this.#in = there;
+      this.#at = to;
+      return object > to.object ? 'end-of-data' : 'none';
+    });
   }
 
   changePartition(partition: number): void {
-    if (partition !== 0) throw new RangeError(`the cartridge has no partition ${partition}`);
+    this.#in = this.#partition(partition);
     this.#at = BEGINNING;
+  }
+
+  #partition(partition: number): Partition {
+    const there = this.#store.partitions[partition];
+    if (there === undefined) throw new RangeError(`the cartridge has no partition ${partition}`);
+    return there;
   }
 
   rewind(): void {
@@ -328,45 +199,67 @@ export class LogCartridge implements TapeMedium {
     return this.#erase();
   }
 
-  /** What lies behind the position goes before anything is written there: frames never follow from two recordings. */
   #erase(): MaybePromise<void> {
-    const { object } = this.#at;
-    if (object === this.#index.objects) return undefined;
-    if (this.label.worm && this.#index.filemarks - this.#at.file < this.#index.objects - object)
+    const { object, file } = this.#at;
+    const { objects, filemarks } = this.#in.index;
+    if (object === objects) return undefined;
+    // Filemarks that end the tape may go: the next file begins there.
+    if (this.#store.label.worm && filemarks - file < objects - object)
       throw new MediumError('worm', object, `the cartridge is WORM, and holds object ${object}`);
-    return numbered(object, () =>
-      after(this.#chainBefore(object), chain =>
-        after(this.#log.cut({ offset: this.#index.offset(object), chain }), () => {
-          this.#index.cut(object);
-          this.#chain = chain;
-        }),
-      ),
-    );
-  }
-
-  /** Checksum of the header before an object, which is what its own frame is chained to. */
-  #chainBefore(object: number): MaybePromise<number> {
-    if (this.#log.headerBytes === 0) return 0;
-    const header = Buffer.alloc(FRAME_BYTES);
-    return after(this.#log.read(header, this.#index.offset(object)), () => frame.chain.get(header));
+    return this.#in.cut(this.#at);
   }
 
   format(capacities: readonly number[]): MaybePromise<void> {
-    this.#assertWritable();
-    if (capacities.length !== 1 || capacities[0] !== this.label.capacityBytes)
-      throw new MediumError('io', 0, 'only one partition of the whole cartridge can be made yet');
-    this.#at = BEGINNING;
-    return after(this.#erase(), () => this.sync());
+    const { capacityBytes } = this.#store.label;
+    const sum = capacities.reduce((all, each) => all + each, 0);
+    const limited = capacities.length > 1 || capacityBytes > 0;
+    if (
+      capacities.length < 1 ||
+      capacities.length > MAX_PARTITIONS ||
+      !capacities.every(each => Number.isSafeInteger(each) && each >= (limited ? 1 : 0)) ||
+      (capacityBytes > 0 && sum > capacityBytes)
+    )
+      throw new RangeError(`partitions of ${capacities.join(', ')} bytes on a cartridge of ${capacityBytes}`);
+    return this.#format(capacityBytes, capacities);
   }
 
   setCapacity(bytes: number): MaybePromise<void> {
-    return this.format([bytes === 0 ? this.label.capacityBytes : bytes]);
+    const { nativeCapacityBytes } = this.#store.label;
+    if (!Number.isSafeInteger(bytes) || bytes < 0 || (nativeCapacityBytes > 0 && bytes > nativeCapacityBytes))
+      throw new RangeError(`${bytes} bytes on a cartridge of ${nativeCapacityBytes}`);
+    const capacity = bytes === 0 ? nativeCapacityBytes : bytes;
+    return this.#format(capacity, [capacity]);
+  }
+
+  #format(capacityBytes: number, capacities: readonly number[]): MaybePromise<void> {
+    this.#assertWritable();
+    const { label, partitions, attributes } = this.#store;
+    if (label.worm && partitions.some(({ index }) => index.objects > 0))
+      throw new MediumError('worm', 0, 'the cartridge is WORM, and is not blank');
+    const begin = (): void => {
+      this.#in = this.#store.partitions[0]!;
+      this.#at = BEGINNING;
+    };
+    const work = this.#store.format(formatted(label, capacityBytes, capacities));
+    if (work instanceof Promise)
+      return work.finally(begin).then(() => attributes.keepPartitions(capacities.length));
+    begin();
+    return attributes.keepPartitions(capacities.length);
+  }
+
+  #setAttributes(partition: number, changes: readonly MediumAttribute[]): MaybePromise<void> {
+    this.#assertWritable();
+    if (partition !== WHOLE_MEDIUM) this.#partition(partition);
+    return this.#store.attributes.set(partition, changes);
   }
 
   close(): MaybePromise<void> {
     if (this.#closed) return undefined;
     this.#closed = true;
-    return this.#log.close({ offset: this.#index.end, chain: this.#chain });
+    const closing = this.#store.partitions
+      .map(partition => partition.close())
+      .filter(each => each instanceof Promise);
+    return closing.length > 0 ? Promise.all(closing).then(() => this.#store.close()) : this.#store.close();
   }
 
   #assertOpen(): void {
@@ -380,44 +273,7 @@ export class LogCartridge implements TapeMedium {
   }
 }
 
-/** Runs work on the log, whose errors name byte offsets, and makes them name the object. */
-function numbered<T>(object: number, work: () => MaybePromise<T>): MaybePromise<T> {
-  const renumber = (error: unknown): never => {
-    if (!(error instanceof MediumError)) throw error;
-    throw new MediumError(error.fault, object, error.message, error.cause ?? error);
-  };
-  try {
-    const outcome = work();
-    return outcome instanceof Promise ? outcome.catch(renumber) : outcome;
-  } catch (error) {
-    return renumber(error);
-  }
-}
-
-/** Attributes in memory. */
-class KeptAttributes implements MediumAttributes {
-  readonly #kept: boolean;
-  readonly #byPartition = new Map<number, Map<number, MediumAttribute>>();
-
-  constructor(kept: boolean) {
-    this.#kept = kept;
-  }
-
-  get(partition: number, id: number): MediumAttribute | undefined {
-    return this.#byPartition.get(partition)?.get(id);
-  }
-
-  entries(partition: number): readonly MediumAttribute[] {
-    return [...(this.#byPartition.get(partition)?.values() ?? [])].sort((a, b) => a.id - b.id);
-  }
-
-  set(partition: number, changes: readonly MediumAttribute[]): void {
-    if (!this.#kept) throw new MediumError('io', 0, 'a cartridge file cannot keep attributes yet');
-    const kept = this.#byPartition.get(partition) ?? new Map<number, MediumAttribute>();
-    this.#byPartition.set(partition, kept);
-    for (const attribute of changes) {
-      if (attribute.value.length === 0) kept.delete(attribute.id);
-      else kept.set(attribute.id, attribute);
-    }
-  }
+/** Each names its own end as synchronised. */
+async function syncAll(partitions: readonly Partition[]): Promise<void> {
+  for (const partition of partitions) await partition.sync();
 }

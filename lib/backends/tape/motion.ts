@@ -1,55 +1,52 @@
-import type { SpaceOutcome, SpaceStop, TapePosition } from '../tape-medium.ts';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
+import { after } from '../after.ts';
+import type { SpaceOutcome, SpaceStop } from '../tape-medium.ts';
 import type { ObjectIndex } from './object-index.ts';
+import type { Place } from './tape-log.ts';
 
 /** Where a motion ends, and what it says. */
 export interface Motion {
-  readonly to: TapePosition;
+  readonly to: Place;
   readonly outcome: SpaceOutcome;
 }
 
-const motion = (object: number, file: number, moved: number, stop: SpaceStop): Motion => ({
-  to: { partition: 0, object, file },
-  outcome: { moved, stop },
-});
+const motion = (index: ObjectIndex, object: number, moved: number, stop: SpaceStop): MaybePromise<Motion> =>
+  after(index.place(object), to => ({ to, outcome: { moved, stop } }));
 
 /** Over records; stopped by a filemark on its far side, seen in the direction of the motion (SSC-4 7.9). */
-export function overRecords(index: ObjectIndex, { object, file }: TapePosition, count: number): Motion {
-  return count < 0 ? backOverRecords(index, object, file, -count) : onOverRecords(index, object, file, count);
+export const overRecords = (index: ObjectIndex, from: Place, count: number): MaybePromise<Motion> =>
+  count < 0 ? backOverRecords(index, from, -count) : onOverRecords(index, from, count);
+
+function onOverRecords(index: ObjectIndex, { object, file }: Place, count: number): MaybePromise<Motion> {
+  return after(index.filemark(file), filemark => {
+    const there = Math.min(filemark, index.objects) - object;
+    if (count <= there) return motion(index, object + count, count, 'none');
+    if (filemark === Infinity) return motion(index, index.objects, there, 'end-of-data');
+    return motion(index, filemark + 1, there, 'filemark');
+  });
 }
 
-function onOverRecords(index: ObjectIndex, object: number, file: number, count: number): Motion {
-  const filemark = index.filemark(file);
-  const there = Math.min(filemark, index.objects) - object;
-  if (count <= there) return motion(object + count, file, count, 'none');
-  if (filemark === Infinity) return motion(index.objects, file, there, 'end-of-data');
-  return motion(filemark + 1, file + 1, there, 'filemark');
-}
-
-function backOverRecords(index: ObjectIndex, object: number, file: number, count: number): Motion {
-  const filemark = file === 0 ? -1 : index.filemark(file - 1);
-  const there = object - (filemark + 1);
-  if (count <= there) return motion(object - count, file, count, 'none');
-  if (file === 0) return motion(0, 0, there, 'beginning');
-  return motion(filemark, file - 1, there, 'filemark');
+function backOverRecords(index: ObjectIndex, { object, file }: Place, count: number): MaybePromise<Motion> {
+  return after(file === 0 ? -1 : index.filemark(file - 1), filemark => {
+    const there = object - (filemark + 1);
+    if (count <= there) return motion(index, object - count, count, 'none');
+    if (file === 0) return motion(index, 0, there, 'beginning');
+    return motion(index, filemark, there, 'filemark');
+  });
 }
 
 /** Over filemarks; ends on the far side of the last one, seen in the direction of the motion. */
-export function overFilemarks(index: ObjectIndex, { object, file }: TapePosition, count: number): Motion {
-  if (count === 0) return motion(object, file, 0, 'none');
+export function overFilemarks(index: ObjectIndex, from: Place, count: number): MaybePromise<Motion> {
+  const { file } = from;
+  if (count === 0) return { to: from, outcome: { moved: 0, stop: 'none' } };
   const target = file + count;
-  if (target > index.filemarks)
-    return motion(index.objects, index.filemarks, index.filemarks - file, 'end-of-data');
-  if (target < 0) return motion(0, 0, file, 'beginning');
-  return motion(
-    index.filemark(count > 0 ? target - 1 : target) + (count > 0 ? 1 : 0),
-    target,
-    Math.abs(count),
-    'none',
+  if (target > index.filemarks) return motion(index, index.objects, index.filemarks - file, 'end-of-data');
+  if (target < 0) return motion(index, 0, file, 'beginning');
+  return after(index.filemark(count > 0 ? target - 1 : target), filemark =>
+    motion(index, filemark + (count > 0 ? 1 : 0), Math.abs(count), 'none'),
   );
 }
 
-/** The place of a logical object number, or end of data when there are fewer. */
-export function placeOf(index: ObjectIndex, object: number): TapePosition {
-  const there = Math.min(object, index.objects);
-  return { partition: 0, object: there, file: index.filemarksBefore(there) };
-}
+/** To the object of a number, or to end of data when there are fewer. */
+export const toObject = (index: ObjectIndex, object: number): MaybePromise<Place> =>
+  index.place(Math.min(object, index.objects));

@@ -1,102 +1,118 @@
-/** Objects a chunk of the index holds. */
-const CHUNK = 8192;
+import { LRUCache } from 'lru-cache';
+import type { MaybePromise } from '../../bytes/maybe-promise.ts';
+import { after } from '../after.ts';
+import { ChunkTable } from './chunk-table.ts';
+import { CHUNK_OBJECTS, Chunk } from './chunk.ts';
+import type { Place } from './tape-log.ts';
+
+/** Chunks that have been looked at lately: half a mebibyte. */
+const RECENT_CHUNKS = 32;
+
+/** Gives back a full chunk from the partition, whose table tells where. */
+export type ChunkReader = (chunk: number, table: ChunkTable) => MaybePromise<Chunk>;
 
 /**
- * Where the objects of a cartridge lie: 17 bytes a record in memory, so that nothing is ever searched for on the
- * medium. Filemarks are in a list of their own: the one after n filemarks is the n-th, which makes SPACE a look-up.
+ * Where the objects of a partition lie. In memory are the last chunk, which is not full, a table of the chunks before it and
+ * a few that have been looked at; all else is in index frames on the partition, one of which is read when it is needed. So
+ * the memory is 24 bytes for 1024 objects and a constant, and any place is found with one read.
  */
 export class ObjectIndex {
-  readonly #offsets: Float64Array[] = [];
-  readonly #checksums: Uint32Array[] = [];
-  readonly #lengths: Uint32Array[] = [];
-  readonly #codings: Uint8Array[] = [];
-  /** Object numbers of the filemarks, ascending. */
-  readonly #filemarks: number[] = [];
-  #objects = 0;
-  #end: number;
+  readonly #read: ChunkReader;
+  readonly #table: ChunkTable;
+  readonly #recent = new LRUCache<number, Chunk>({ max: RECENT_CHUNKS });
+  #open: Chunk;
+  #end: Place;
 
-  /** `start` is the offset of the first object. */
-  constructor(start: number) {
-    this.#end = start;
+  constructor(read: ChunkReader, table = new ChunkTable(), open = new Chunk(BEGINNING)) {
+    this.#read = read;
+    this.#table = table;
+    this.#open = open;
+    this.#end = open.end;
   }
 
   get objects(): number {
-    return this.#objects;
+    return this.#end.object;
   }
 
   get filemarks(): number {
-    return this.#filemarks.length;
+    return this.#end.file;
   }
 
-  /** Offset behind the last object. */
-  get end(): number {
+  /** Behind the last object. */
+  get end(): Place {
     return this.#end;
   }
 
-  /** Where an object begins; end of data is the object behind the last. */
-  offset(object: number): number {
-    return object === this.#objects ? this.#end : this.#offsets[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  /** The chunk that is being filled. */
+  get open(): Chunk {
+    return this.#open;
   }
 
-  payloadChecksum(object: number): number {
-    return this.#checksums[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  get table(): ChunkTable {
+    return this.#table;
   }
 
-  recordLength(object: number): number {
-    return this.#lengths[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  /** Memory held for what has been written, whatever has been looked at. */
+  get heldBytes(): number {
+    return this.#table.heldBytes;
   }
 
-  coding(object: number): number {
-    return this.#codings[Math.floor(object / CHUNK)]![object % CHUNK]!;
+  addRecord(storedBytes: number, length: number, coding: number): void {
+    this.#open.addRecord(storedBytes, length, coding);
+    this.#end = this.#open.end;
   }
 
-  /** Object number of the filemark that has `before` filemarks before it; Infinity when there is none. */
-  filemark(before: number): number {
-    return this.#filemarks[before] ?? Infinity;
+  addFilemark(): void {
+    this.#open.addFilemark();
+    this.#end = this.#open.end;
   }
 
-  addRecord(bytes: number, payloadChecksum: number, length: number, coding: number): void {
-    const at = this.#objects % CHUNK;
-    if (at === 0) {
-      this.#offsets.push(new Float64Array(CHUNK));
-      this.#checksums.push(new Uint32Array(CHUNK));
-      this.#lengths.push(new Uint32Array(CHUNK));
-      this.#codings.push(new Uint8Array(CHUNK));
-    }
-    this.#lengths.at(-1)![at] = length;
-    this.#codings.at(-1)![at] = coding;
-    this.#offsets.at(-1)![at] = this.#end;
-    this.#checksums.at(-1)![at] = payloadChecksum;
-    this.#objects++;
-    this.#end += bytes;
+  /** The open chunk is full, and its index frame of that many bytes now lies behind it: the next one begins. */
+  seal(frameBytes: number): void {
+    const { offset, file, bytes } = this.#end;
+    this.#table.add(offset, file, bytes);
+    this.#recent.set(this.#open.number, this.#open);
+    this.#open = new Chunk({ ...this.#end, offset: offset + frameBytes });
+    this.#end = this.#open.end;
   }
 
-  addFilemark(bytes: number): void {
-    this.#filemarks.push(this.#objects);
-    this.addRecord(bytes, 0, 0, 0);
+  /** The chunk of an object, or of end of data. */
+  chunk(object: number): MaybePromise<Chunk> {
+    if (object >= this.#open.start.object) return this.#open;
+    const number = Math.floor(object / CHUNK_OBJECTS);
+    const recent = this.#recent.get(number);
+    if (recent !== undefined) return recent;
+    return after(this.#read(number, this.#table), chunk => {
+      this.#recent.set(number, chunk);
+      return chunk;
+    });
   }
 
-  /** Forgets this object and all behind it. */
-  cut(object: number): void {
-    const end = this.offset(object);
-    this.#filemarks.length = this.filemarksBefore(object);
-    this.#objects = object;
-    this.#end = end;
-    const chunks = Math.ceil(object / CHUNK);
-    this.#offsets.length = chunks;
-    this.#checksums.length = chunks;
-    this.#lengths.length = chunks;
-    this.#codings.length = chunks;
+  /** The place of an object that there is, or of end of data. */
+  place(object: number): MaybePromise<Place> {
+    return after(this.chunk(object), chunk => chunk.place(object - chunk.start.object));
   }
 
-  filemarksBefore(object: number): number {
-    let low = 0;
-    let high = this.#filemarks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#filemarks[middle]! < object) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The object number of the filemark that has `before` filemarks before it; Infinity when there is none. */
+  filemark(before: number): MaybePromise<number> {
+    if (before >= this.filemarks) return Infinity;
+    const { start } = this.#open;
+    const number = before >= start.file ? this.#open.number : this.#table.chunkOfFilemark(before);
+    return after(this.chunk(number * CHUNK_OBJECTS), chunk => {
+      return chunk.start.object + chunk.filemark(before - chunk.start.file);
+    });
+  }
+
+  /** Makes `place` end of data. */
+  cut(place: Place): MaybePromise<void> {
+    return after(this.chunk(place.object), chunk => {
+      this.#table.cut(chunk.number);
+      for (const number of [...this.#recent.keys()]) if (number >= chunk.number) this.#recent.delete(number);
+      chunk.cut(place.object - chunk.start.object);
+      this.#open = chunk;
+      this.#end = chunk.end;
+    });
   }
 }
+
+const BEGINNING: Place = { object: 0, file: 0, offset: 0, bytes: 0 };

@@ -1,11 +1,11 @@
-import { access, constants, open, stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathError } from '../../backends/medium-path.ts';
 import { MediumError } from '../../backends/medium-error.ts';
 import type { CartridgeLabel, TapeMedium } from '../../backends/tape-medium.ts';
-import { CARTRIDGE_BLOCK_BYTES, readBlock } from '../../backends/tape/cartridge-block.ts';
 import { openCartridgeFile } from '../../backends/tape/cartridge-file.ts';
 import type { CartridgeFileOptions } from '../../backends/tape/cartridge-file.ts';
+import { readLabel } from '../../backends/tape/read-label.ts';
 import { ConfigError } from '../../config/config-error.ts';
 
 /** What the file of a cartridge is called on a shelf: its barcode, and this. */
@@ -63,17 +63,7 @@ export async function pathOnShelf(path: string, barcode: string | undefined): Pr
 }
 
 /** The label, without opening the cartridge; rejects with the rest of a sentence that begins with its name. */
-export async function readCartridgeLabel(path: string): Promise<CartridgeLabel> {
-  const file = await open(path, 'r');
-  try {
-    const block = Buffer.alloc(CARTRIDGE_BLOCK_BYTES);
-    const { bytesRead } = await file.read(block, 0, block.length, 0);
-    if (bytesRead < block.length) throw new Error('is not a sanlet cartridge');
-    return readBlock(block).label;
-  } finally {
-    await file.close();
-  }
-}
+export const readCartridgeLabel = (path: string): Promise<CartridgeLabel> => readLabel(path);
 
 export const mayBeWritten = (path: string): Promise<boolean> =>
   access(path, constants.W_OK).then(

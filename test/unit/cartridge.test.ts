@@ -1,0 +1,663 @@
+/** Tape cartridges, in files and in memory: what they hold, how they are found again, and what is said of bad ones. */
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { MediumError } from '../../lib/backends/medium-error.ts';
+import type { MediumFault } from '../../lib/backends/medium-error.ts';
+import type { TapeMedium, TapeObject, TapePosition } from '../../lib/backends/tape-medium.ts';
+import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
+import { CartridgeAttributes } from '../../lib/backends/tape/attributes.ts';
+import { LogCartridge } from '../../lib/backends/tape/cartridge.ts';
+import { newLabel } from '../../lib/backends/tape/label.ts';
+import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
+import { chunkReader } from '../../lib/backends/tape/load-partition.ts';
+import { ObjectIndex } from '../../lib/backends/tape/object-index.ts';
+import { Partition } from '../../lib/backends/tape/partition.ts';
+import type { TapeLog } from '../../lib/backends/tape/tape-log.ts';
+import { Random, SEED, pattern } from '../harness/random.ts';
+
+t.comment(`SANLET_SEED=${SEED}`);
+const random = new Random();
+const randomBytes = (length: number): Buffer => Buffer.from(pattern(length, random.below(2 ** 31)));
+type Failure = { name: string; fault: MediumFault; offset?: number };
+const failure = (fault: MediumFault, offset?: number): Failure => ({
+  name: 'MediumError',
+  fault,
+  ...(offset === undefined ? {} : { offset }),
+});
+
+const KIB = 1024;
+const MIB = 1024 * 1024;
+/** Where the partitions begin in a file. */
+const START = 98_304;
+/** Where the first partition's sync points lie. */
+const SYNC_POINTS = 8192;
+
+/** What lies on a tape: a record as it is stored, or a filemark. */
+type Item = { readonly stored: Buffer; readonly length: number; readonly coding: number } | 'filemark';
+
+const plain = (stored: Buffer): Exclude<Item, 'filemark'> => ({ stored, length: stored.length, coding: 0 });
+
+/** A tape as a list a partition, moved over one object at a time: what the standard says, and nothing clever. */
+class TapeModel {
+  partitions: Item[][] = [[]];
+  partition = 0;
+  at = 0;
+
+  get objects(): Item[] {
+    return this.partitions[this.partition]!;
+  }
+
+  get position(): TapePosition {
+    const file = this.objects.slice(0, this.at).filter(object => object === 'filemark').length;
+    return { partition: this.partition, object: this.at, file };
+  }
+
+  peek(): TapeObject {
+    const object = this.objects[this.at];
+    if (object === undefined) return { kind: 'end-of-data' };
+    if (object === 'filemark') return { kind: 'filemark' };
+    const { length, stored, coding } = object;
+    return { kind: 'record', length, storedBytes: stored.length, coding };
+  }
+
+  put(...objects: Item[]): void {
+    this.objects.splice(this.at, Infinity, ...objects);
+    this.at += objects.length;
+  }
+
+  space(count: number, kind: 'record' | 'filemark'): { moved: number; stop: string } {
+    const step = Math.sign(count);
+    for (let moved = 0; ;) {
+      if (moved === Math.abs(count)) return { moved, stop: 'none' };
+      const passed = this.objects[step > 0 ? this.at : this.at - 1];
+      if (passed === undefined) return { moved, stop: step > 0 ? 'end-of-data' : 'beginning' };
+      this.at += step;
+      if (kind === 'record' && passed === 'filemark') return { moved, stop: 'filemark' };
+      if (kind === 'filemark' ? passed === 'filemark' : true) moved++;
+    }
+  }
+}
+
+async function randomTapeWork(t: Test, tape: TapeMedium, model: TapeModel, rounds: number): Promise<void> {
+  const wrong: string[] = [];
+  for (let round = 0; round < rounds && wrong.length < 3; round++) {
+    const told: unknown[] = [];
+    const due: unknown[] = [];
+    const verb = random.below(16);
+    const count = random.chance(8) ? random.below(4001) - 2000 : random.below(9) - 4;
+    if (verb <= 3) {
+      const stored = randomBytes(1 + random.below(random.chance(20) ? 300 * KIB : 600));
+      const item = random.chance(3)
+        ? { stored, length: 1 + random.below(100_000), coding: 1 + random.below(255) }
+        : plain(stored);
+      told.push(await (item.coding === 0 && random.chance(2) ? tape.write(stored) : write(tape, item)));
+      due.push('written');
+      model.put(item);
+    } else if (verb === 4) {
+      const marks = random.chance(30) ? 1500 : random.below(3);
+      told.push(await tape.writeFilemarks(marks));
+      due.push('written');
+      if (marks > 0) model.put(...Array.from({ length: marks }, () => 'filemark' as const));
+    } else if (verb <= 7) {
+      const into = Buffer.alloc(random.chance(4) ? random.below(100) : 700);
+      const there = model.objects[model.at];
+      due.push(model.peek());
+      told.push(await tape.read(into));
+      if (model.at < model.objects.length) model.at++;
+      if (typeof there === 'object') {
+        const length = Math.min(there.stored.length, into.length);
+        due.push(there.stored.subarray(0, length).toString('hex'));
+        told.push(into.subarray(0, length).toString('hex'));
+      }
+    } else if (verb <= 9) {
+      told.push(await tape.spaceRecords(count));
+      due.push(model.space(count, 'record'));
+    } else if (verb === 10) {
+      told.push(await tape.spaceFilemarks(count));
+      due.push(model.space(count, 'filemark'));
+    } else if (verb <= 12) {
+      if (random.chance(2)) model.partition = random.below(model.partitions.length);
+      const object = random.below(model.objects.length + 5);
+      told.push(await tape.locate(object, model.partition));
+      due.push(object > model.objects.length ? 'end-of-data' : 'none');
+      model.at = Math.min(object, model.objects.length);
+    } else if (verb === 13) {
+      if (random.chance(4)) {
+        model.partition = random.below(model.partitions.length);
+        await tape.changePartition(model.partition);
+      } else if (random.chance(3)) await tape.rewind();
+      else await tape.spaceEndOfData();
+      model.at = tape.atBeginning ? 0 : model.objects.length;
+    } else if (random.chance(8)) {
+      await tape.erase();
+      model.put();
+    } else await tape.sync();
+    told.push(await tape.peek(), tape.position, tape.end.object, tape.atBeginning);
+    due.push(model.peek(), model.position, model.objects.length, model.at === 0);
+    if (JSON.stringify(told) !== JSON.stringify(due)) {
+      wrong.push(`round ${round}, verb ${verb}: ${JSON.stringify(told)} for ${JSON.stringify(due)}`);
+    }
+  }
+  t.same(wrong, [], `${rounds} rounds of random work`);
+  const stored = model.partitions.map(objects =>
+    objects.reduce((sum, object) => sum + (object === 'filemark' ? 0 : object.stored.length), 0),
+  );
+  t.same(
+    tape.partitions.map(({ usedBytes }) => usedBytes),
+    stored,
+    'bytes used',
+  );
+}
+
+const write = (tape: TapeMedium, { stored, length, coding }: Exclude<Item, 'filemark'>) =>
+  tape.write(stored, { length, coding });
+
+/** Everything in the partition from its beginning; what it holds after the first trouble is not looked at. */
+async function objectsOf(tape: TapeMedium): Promise<Item[]> {
+  const objects: Item[] = [];
+  await tape.rewind();
+  for (;;) {
+    const next = await tape.peek();
+    if (next.kind === 'end-of-data') return objects;
+    const stored = Buffer.alloc(next.kind === 'record' ? next.storedBytes : 0);
+    await tape.read(stored);
+    objects.push(next.kind === 'record' ? { stored, length: next.length, coding: next.coding } : 'filemark');
+  }
+}
+
+const sameObjects = (found: Item[], due: Item[]): boolean =>
+  found.length === due.length &&
+  found.every((object, i) => {
+    const other = due[i]!;
+    if (object === 'filemark' || other === 'filemark') return object === other;
+    const { stored, length, coding } = object;
+    return length === other.length && coding === other.coding && stored.equals(other.stored);
+  });
+
+/** Whether the tape holds what the model holds, in all partitions; goes to its beginning. */
+async function holds(tape: TapeMedium, model: TapeModel): Promise<boolean> {
+  if (tape.partitions.length !== model.partitions.length) return false;
+  for (const [partition, objects] of model.partitions.entries()) {
+    await tape.changePartition(partition);
+    if (!sameObjects(await objectsOf(tape), objects)) return false;
+  }
+  await tape.changePartition(0);
+  model.partition = 0;
+  model.at = 0;
+  return true;
+}
+
+for (const partitions of [1, 3]) {
+  const capacities = Array.from({ length: partitions }, (_, i) => (6 + i) * MIB);
+  void t.test(`memory cartridge: like ${partitions} lists of records`, async t => {
+    const tape = memoryCartridge();
+    const model = new TapeModel();
+    await tape.format(capacities);
+    model.partitions = capacities.map(() => []);
+    await randomTapeWork(t, tape, model, 3000);
+    await tape.close();
+  });
+
+  void t.test(`cartridge file: like ${partitions} lists of records, opened again and again`, async t => {
+    const path = join(t.testdir(), 'tape');
+    const model = new TapeModel();
+    for (let round = 0; round < 8; round++) {
+      const tape = await openCartridgeFile({ path });
+      t.ok(await holds(tape, model), `${model.objects.length} objects are there`);
+      if (round % 3 === 0) {
+        await tape.format(capacities);
+        model.partitions = capacities.map(() => []);
+        t.ok(await holds(tape, model), 'and gone after a format');
+      }
+      await randomTapeWork(t, tape, model, 500);
+      // Killed: what the next one finds is the file as it is now.
+      const bytes = readFileSync(path);
+      await tape.close();
+      if (random.chance(2)) writeFileSync(path, bytes);
+    }
+    t.same(readdirSync(join(path, '..')), ['tape'], 'the lock has gone');
+  });
+}
+
+for (const kind of ['memory', 'file'] as const) {
+  void t.test(`${kind} cartridge: the end of the tape`, async t => {
+    const capacityBytes = MIB;
+    const tape =
+      kind === 'memory'
+        ? memoryCartridge({ capacityBytes })
+        : await openCartridgeFile({ path: join(t.testdir(), 'tape'), capacityBytes });
+    const record = Buffer.alloc(64 * KIB, 1);
+    t.notOk(tape.pastEarlyWarning);
+    const outcomes: string[] = [];
+    for (let i = 0; i < 17; i++) outcomes.push(await tape.write(record));
+    t.same(outcomes, [...Array.from({ length: 15 }, () => 'written'), 'early-warning', 'end-of-medium']);
+    t.equal(tape.usedBytes, capacityBytes, 'it is full to the byte');
+    t.equal(tape.end.object, 16, 'and the last was not written');
+    t.equal(await tape.writeFilemarks(2), 'early-warning', 'filemarks still fit');
+    t.equal(await tape.write(Buffer.alloc(1)), 'end-of-medium', 'but not a byte');
+    t.equal(await tape.writeFilemarks(100_000), 'end-of-medium', 'nor any number of filemarks');
+    t.equal(tape.end.object, 18);
+    await tape.locate(15);
+    t.notOk(tape.pastEarlyWarning, 'not past it before the last record');
+    t.equal(await tape.writeFilemarks(0), 'written', 'no filemarks erase nothing');
+    t.equal(tape.end.object, 18);
+    t.equal(await tape.write(Buffer.alloc(64 * KIB + 1)), 'end-of-medium', 'a record that does not fit');
+    t.equal(tape.end.object, 18, 'erases nothing either');
+    t.throws(() => tape.write(Buffer.alloc(0)), RangeError);
+    t.throws(() => tape.write(Buffer.alloc(0x100_0000)), RangeError);
+    await tape.close();
+    t.throws(() => tape.write(Buffer.alloc(1)), { fault: 'io', message: 'the cartridge is closed' });
+  });
+}
+
+/** A cartridge with a synchronised part and a tail: its bytes, and what it holds. */
+async function smallCartridge(
+  path: string,
+): Promise<{ bytes: Buffer; model: TapeModel; synced: number; offset: number }> {
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const put = async (length: number): Promise<void> => {
+    const record = randomBytes(length);
+    await tape.write(record);
+    model.put(plain(record));
+  };
+  for (const length of [30, 1, 75]) await put(length);
+  await tape.writeFilemarks(1);
+  model.put('filemark');
+  await tape.sync();
+  const synced = model.objects.length;
+  const offset = statSync(path).size;
+  for (const length of [60, 90]) await put(length);
+  await tape.writeFilemarks(2);
+  model.put('filemark', 'filemark');
+  await put(40);
+  const bytes = readFileSync(path);
+  await tape.close();
+  return { bytes, model, synced, offset };
+}
+
+/** Where each object ends in the file. */
+const endsOf = (model: TapeModel): number[] => {
+  let end = START;
+  return model.objects.map(object => (end += 48 + (object === 'filemark' ? 0 : object.stored.length)));
+};
+
+const textOf = (item: Item): string => (item === 'filemark' ? item : item.stored.toString().slice(0, 5));
+
+const cutShort = (path: string, at: number): string =>
+  `${path} is cut short at byte ${at}, before the point up to which it was synchronised; ` +
+  'what can be read can be with the cartridge write-protected';
+
+void t.test('cartridge file: cut anywhere', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model, offset } = await smallCartridge(path);
+  const ends = endsOf(model);
+  t.equal(ends.at(-1), bytes.length);
+  const wrong: string[] = [];
+  for (let length = START; length <= bytes.length; length += 1 + random.below(3)) {
+    writeFileSync(path, bytes.subarray(0, length));
+    const whole = ends.filter(end => end <= length).length;
+    if (length < offset) {
+      const refused = await openCartridgeFile({ path }).catch((error: Error) => error.message);
+      if (refused !== cutShort(path, ends[whole - 1] ?? START)) wrong.push(`${length}: opened`);
+      if (statSync(path).size !== length) wrong.push(`${length}: it was touched`);
+      const reader = await openCartridgeFile({ path, readOnly: true });
+      if (!sameObjects(await objectsOf(reader), model.objects.slice(0, whole))) wrong.push(`${length}: read`);
+      await reader.close();
+      continue;
+    }
+    const tape = await openCartridgeFile({ path });
+    if (!sameObjects(await objectsOf(tape), model.objects.slice(0, whole))) wrong.push(`${length}: content`);
+    if (statSync(path).size !== (ends[whole - 1] ?? START)) wrong.push(`${length}: the tail is not cut`);
+    const more = Buffer.from(`more behind ${length}`);
+    await tape.write(more);
+    if (random.chance(16)) {
+      await tape.close();
+      const again = await openCartridgeFile({ path });
+      if (!sameObjects(await objectsOf(again), [...model.objects.slice(0, whole), plain(more)]))
+        wrong.push(`${length}: again`);
+      await again.close();
+    } else await tape.close();
+  }
+  t.same(wrong, []);
+  let opened = 0;
+  for (let length = 1; length < START; length += 1013) {
+    writeFileSync(path, bytes.subarray(0, length));
+    await openCartridgeFile({ path }).then(
+      () => opened++,
+      (error: Error) => t.match(error.message, /tape is (cut short|not a sanlet cartridge)/),
+    );
+  }
+  t.equal(opened, 0, 'a cartridge without a whole label is none');
+});
+
+void t.test('cartridge file: damage anywhere', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model, synced, offset } = await smallCartridge(path);
+  const ends = endsOf(model);
+  t.equal(ends[synced - 1], offset);
+  const wrong: string[] = [];
+  for (let at = offset; at < bytes.length; at += 1 + random.below(3)) {
+    const damaged = Buffer.from(bytes);
+    damaged[at]! ^= 1 << random.below(8);
+    writeFileSync(path, damaged);
+    const tape = await openCartridgeFile({ path });
+    const whole = ends.filter(end => end <= at).length;
+    if (!sameObjects(await objectsOf(tape), model.objects.slice(0, whole))) wrong.push(`${at}`);
+    await tape.close();
+  }
+  t.same(wrong, [], 'behind the synchronised point: the tail is cut there');
+
+  let start = START;
+  for (const [object, end] of ends.slice(0, synced).entries()) {
+    for (let at = start; at < end; at += 1 + random.below(3)) {
+      const damaged = Buffer.from(bytes);
+      damaged[at]! ^= 1 << random.below(8);
+      writeFileSync(path, damaged);
+      const inHeader = at < start + 48;
+      const tape = await openCartridgeFile({ path, readOnly: inHeader });
+      const due = inHeader ? object : model.objects.length;
+      if (tape.end.object !== due) wrong.push(`${at}: ${tape.end.object} objects`);
+      if (!inHeader) {
+        await tape.locate(object);
+        const error = await Promise.resolve()
+          .then(() => tape.read(Buffer.alloc(at % 2 === 0 ? 100 : 0)))
+          .catch((error: unknown) => error);
+        if (!(error instanceof MediumError) || error.fault !== 'corrupt' || error.offset !== object)
+          wrong.push(`${at}: read`);
+        if (tape.position.object !== object + 1) wrong.push(`${at}: the position is not behind it`);
+      }
+      await tape.close();
+      if (!inHeader) continue;
+      const refused = await openCartridgeFile({ path }).catch((error: Error) => error.message);
+      if (typeof refused !== 'string' || !refused.startsWith(`${path} is damaged at byte ${start}, before`))
+        wrong.push(`${at}: opened`);
+      if (!readFileSync(path).equals(damaged)) wrong.push(`${at}: it was touched`);
+    }
+    start = end;
+  }
+  t.same(
+    wrong,
+    [],
+    'before it: a bad record says so when read, a bad header stops the file from being written',
+  );
+});
+
+void t.test('cartridge file: garbage behind the end', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model } = await smallCartridge(path);
+  const wrong: number[] = [];
+  for (let round = 0; round < 60; round++) {
+    const from = START + random.below(bytes.length - START);
+    const garbage =
+      round % 2 === 0 ? randomBytes(1 + random.below(400)) : Buffer.from(bytes.subarray(from, from + 300));
+    writeFileSync(path, Buffer.concat([bytes, garbage]));
+    const tape = await openCartridgeFile({ path });
+    if (statSync(path).size !== bytes.length) wrong.push(round);
+    if (!sameObjects(await objectsOf(tape), model.objects)) wrong.push(round);
+    await tape.close();
+  }
+  t.same(wrong, []);
+});
+
+void t.test('cartridge file: frames of an earlier recording are no continuation of a later one', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  for (let i = 0; i < 6; i++) await tape.write(Buffer.alloc(100, `old ${i}`));
+  const before = readFileSync(path);
+  await tape.locate(2);
+  await tape.write(Buffer.alloc(100, 'new'));
+  t.equal(tape.end.object, 3);
+  const after = readFileSync(path);
+  await tape.close();
+  // A loss of power that kept the newer record but not the cut: records of one size line up exactly.
+  writeFileSync(path, Buffer.concat([after, before.subarray(after.length)]));
+  const again = await openCartridgeFile({ path });
+  const texts = (await objectsOf(again)).map(textOf);
+  t.same(texts, ['old 0', 'old 1', 'newne']);
+  await again.close();
+});
+
+void t.test('cartridge file: what was synchronised goes back before it is written over', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  for (let i = 0; i < 4; i++) await tape.write(Buffer.alloc(100, i));
+  await tape.sync();
+  await tape.locate(1);
+  await tape.write(Buffer.alloc(300, 9));
+  await tape.write(Buffer.alloc(100, 10));
+  const bytes = readFileSync(path);
+  await tape.close();
+  const damaged = Buffer.from(bytes);
+  damaged[START + 148 + 48 + 5]! ^= 1;
+  writeFileSync(path, damaged);
+  const again = await openCartridgeFile({ path });
+  t.equal(again.end.object, 1, 'the newer record is tail, not synchronised');
+  await again.close();
+});
+
+void t.test('cartridge file: long records and many short ones are found again', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const lengths = [
+    300_000,
+    ...Array.from({ length: 3000 }, () => 1 + random.below(300)),
+    1_000_000,
+    200_000,
+    70_000,
+    65_536,
+  ];
+  for (const length of lengths) {
+    const record = randomBytes(97);
+    const whole = Buffer.alloc(length, record);
+    await tape.write(whole);
+    model.put(plain(whole));
+    if (length === 1_000_000) await tape.sync();
+  }
+  const bytes = readFileSync(path);
+  await tape.close();
+  const closed = await openCartridgeFile({ path });
+  t.ok(sameObjects(await objectsOf(closed), model.objects), 'closed in good order');
+  await closed.close();
+  writeFileSync(path, bytes);
+  const killed = await openCartridgeFile({ path });
+  t.ok(sameObjects(await objectsOf(killed), model.objects), 'killed');
+  await killed.close();
+});
+
+void t.test('cartridge: a write that fails leaves the tape as it was', async t => {
+  const cut: number[] = [];
+  let fail: 'at once' | 'later' | undefined;
+  const bytes = Buffer.alloc(10_000);
+  const log: TapeLog = {
+    checked: true,
+    readPair: (first, second, offset) => {
+      bytes.copy(first, 0, offset);
+      bytes.copy(second, 0, offset + first.length);
+    },
+    read: (into, offset) => void bytes.copy(into, 0, offset),
+    append: (headers, record, offset) => {
+      bytes.fill(0xee, offset, offset + 20);
+      const error = new MediumError('no-space', offset, 'full', 'the cause');
+      if (fail === 'at once') throw error;
+      if (fail === 'later') return Promise.reject(error);
+      bytes.set(headers, offset);
+      if (record !== undefined) bytes.set(record, offset + headers.length);
+      return undefined;
+    },
+    cut: () => undefined,
+    reached: () => undefined,
+    discard: offset => void cut.push(offset),
+    sync: () => undefined,
+    close: () => undefined,
+  };
+  const index = new ObjectIndex(chunkReader(log));
+  const partition = new Partition({ number: 0, capacityBytes: 0, log, index, chain: 0, seed: 0 });
+  const tape = new LogCartridge({
+    writeProtected: false,
+    attributes: new CartridgeAttributes(() => undefined),
+    label: newLabel({ barcode: '', capacityBytes: 0, worm: false, mediaType: '' }),
+    partitions: [partition],
+    format: () => undefined,
+    close: () => undefined,
+  });
+  await tape.write(Buffer.from('first'));
+  for (const how of ['at once', 'later'] as const) {
+    fail = how;
+    const error = { ...failure('no-space', 1), cause: 'the cause' };
+    await t.rejects(
+      async () => tape.write(Buffer.from('second')),
+      error,
+      `${how}: the error names the object`,
+    );
+    await t.rejects(async () => tape.writeFilemarks(2), error);
+    const one = { partition: 0, object: 1, file: 0 };
+    t.same([tape.position, tape.end, tape.usedBytes], [one, one, 5]);
+  }
+  t.same(cut, [53, 53, 53, 53], 'and what may be left behind is cut off');
+  fail = undefined;
+  await tape.write(Buffer.from('third'));
+  t.same((await objectsOf(tape)).map(textOf), ['first', 'third']);
+});
+
+void t.test('cartridge file: what cannot be opened is said in a sentence', async t => {
+  const dir = t.testdir({ text: 'not a tape', long: 'x'.repeat(5000), empty: '', folder: {} });
+  const at = (name: string): string => join(dir, name);
+  const refused = (options: Parameters<typeof openCartridgeFile>[0], message: string): Promise<unknown> =>
+    t.rejects(openCartridgeFile(options), { message });
+  await refused({ path: at('text') }, `${at('text')} is not a sanlet cartridge`);
+  await refused({ path: at('long') }, `${at('long')} is not a sanlet cartridge`);
+  t.equal(readFileSync(at('text'), 'latin1'), 'not a tape', 'and it is left alone');
+  await refused({ path: at('none'), readOnly: true }, `${at('none')} does not exist`);
+  await refused({ path: at('empty'), readOnly: true }, `${at('empty')} is empty and may not be written`);
+  await refused({ path: at('folder') }, `${at('folder')} is a directory, not a regular file`);
+  await refused(
+    { path: at('none'), barcode: 'x'.repeat(33) },
+    `${at('none')} cannot have the barcode '${'x'.repeat(33)}'`,
+  );
+  await refused({ path: at('none'), capacityBytes: -1 }, `${at('none')} cannot have a capacity of -1 bytes`);
+  t.notOk(existsSync(at('none')));
+
+  const tape = await openCartridgeFile({ path: at('empty'), capacityBytes: 2 * MIB, barcode: 'SAN001L9' });
+  t.match(tape.label, { barcode: 'SAN001L9', capacityBytes: 2 * MIB, uuid: /^[0-9a-f]{32}$/ });
+  await refused({ path: at('empty') }, `${at('empty')} is in use by process ${process.pid}`);
+  await tape.write(Buffer.from('hello'));
+  await tape.close();
+  await refused(
+    { path: at('empty'), capacityBytes: MIB },
+    `${at('empty')} has a capacity of 2097152 bytes, not the 1048576 that are asked for`,
+  );
+  await refused(
+    { path: at('empty'), barcode: 'other' },
+    `${at('empty')} has the barcode 'SAN001L9', not 'other'`,
+  );
+  const again = await openCartridgeFile({ path: at('empty'), capacityBytes: 2 * MIB, barcode: 'SAN001L9' });
+  t.same(again.label, tape.label, 'the label stays');
+  await again.close();
+
+  const bytes = readFileSync(at('empty'));
+  for (const label of [0, 4096]) bytes.writeUInt32BE(7, label + 8);
+  writeFileSync(at('empty'), bytes);
+  await refused(
+    { path: at('empty') },
+    `${at('empty')} is a cartridge of version 7, and only 2 is known here`,
+  );
+  for (const label of [0, 4096]) {
+    bytes.writeUInt32BE(2, label + 8);
+    bytes[label + 30]! ^= 1;
+  }
+  writeFileSync(at('empty'), bytes);
+  await refused({ path: at('empty') }, `${at('empty')} is a cartridge whose label is damaged`);
+  bytes[30]! ^= 1;
+  writeFileSync(at('empty'), bytes);
+  await (await openCartridgeFile({ path: at('empty') })).close();
+  const mended = readFileSync(at('empty'));
+  t.ok(mended.subarray(0, 4096).equals(mended.subarray(4096, 8192)), 'one label mends the other');
+  t.same(mended.subarray(0, 256), bytes.subarray(0, 256));
+});
+
+void t.test('cartridge file: write-protected', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, model } = await smallCartridge(path);
+  writeFileSync(path, bytes.subarray(0, -1));
+  const tapes = [
+    await openCartridgeFile({ path, readOnly: true }),
+    await openCartridgeFile({ path, readOnly: true }),
+  ];
+  for (const tape of tapes) {
+    t.ok(tape.writeProtected);
+    t.ok(sameObjects(await objectsOf(tape), model.objects.slice(0, -1)), 'the torn record is not seen');
+    const error = failure('write-protected');
+    t.throws(() => tape.write(Buffer.alloc(5)), error);
+    t.throws(() => tape.writeFilemarks(1), error);
+    t.throws(() => tape.erase(), error);
+    t.equal(tape.sync(), undefined);
+  }
+  await t.rejects(openCartridgeFile({ path }), /is in use/, 'readers keep a writer out');
+  for (const tape of tapes) await tape.close();
+  t.ok(readFileSync(path).equals(bytes.subarray(0, -1)), 'and nothing was cut');
+});
+
+/** Takes a file away from whoever has it open, for as long as `work` takes: it cannot be synchronised then. */
+async function without(path: string, work: () => Promise<void>): Promise<void> {
+  const real = realpathSync(path);
+  const names = readdirSync('/proc/self/fd').map(Number);
+  const file = names.find(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === real;
+    } catch {
+      return false;
+    }
+  })!;
+  closeSync(file);
+  try {
+    await work();
+  } finally {
+    const others: number[] = [];
+    for (let got = openSync(real, 'r+'); got !== file; got = openSync(real, 'r+')) others.push(got);
+    for (const other of others) closeSync(other);
+  }
+}
+
+const linux = existsSync('/proc/self/fd') ? {} : { skip: 'needs /proc' };
+
+void t.test('cartridge file: a failed sync is not forgotten', linux, async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  await tape.write(Buffer.alloc(100, 1));
+  await without(path, async () => {
+    await t.rejects(async () => tape.sync(), failure('io'));
+  });
+  await t.rejects(async () => tape.sync(), failure('io'), 'nor by the next one');
+  await tape.close();
+  const again = await openCartridgeFile({ path });
+  await again.sync();
+  await again.close();
+});
+
+void t.test('cartridge file: what is written during a sync is for the next one', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  await tape.write(Buffer.alloc(100, 1));
+  const first = tape.sync();
+  await tape.write(Buffer.alloc(100, 2));
+  await first;
+  const point = (): Buffer => readFileSync(path).subarray(SYNC_POINTS, SYNC_POINTS + 1024);
+  const before = point();
+  await tape.sync();
+  t.notSame(point(), before);
+  await tape.close();
+});
