@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { addCopyManager } from '../../lib/copy-manager/copy-manager.ts';
+import { TOKEN_BYTES } from '../../lib/copy-manager/tokens/token.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import type { Command } from '../../lib/scsi-cmds/command.ts';
 import { identify } from '../../lib/scsi-cmds/identity.ts';
@@ -21,7 +22,7 @@ import { Random, SEED, pattern } from '../harness/random.ts';
 import { TARGET, garbage, recorder, until } from '../harness/rig.ts';
 import { LONG, shareMs } from './budget.ts';
 import { fill } from './mutation.ts';
-import { type Ground, parameterList } from './parameter-lists.ts';
+import { type Ground, parameterList, TOKENS } from './parameter-lists.ts';
 
 const MS = shareMs(0.35);
 const MIB = 1 << 20;
@@ -101,6 +102,7 @@ async function round(t: Test, seed: number, end: number, seen: Map<string, numbe
     if (answer === undefined) return t.fail(`no answer to ${what}`) as unknown as undefined;
     const wrong = wrongIn(answer, expectIn);
     if (wrong !== undefined) t.fail(`${wrong}: ${what}`);
+    if (row.name === 'RECEIVE ROD TOKEN INFORMATION' && answer.status === 0) keepTokens(ground, answer.data);
     if (/^(MODE|LOG) SENSE/.test(row.name) && answer.status === 0)
       ground.heard.set(`${row.name} ${lun}`, answer.data);
     const key = `${row.name}: ${answer.status === 0 ? 'GOOD' : answer.said || answer.status}`;
@@ -123,6 +125,13 @@ async function round(t: Test, seed: number, end: number, seen: Map<string, numbe
   if (errors.length > 0) t.fail(`${errors.join('\n')}, seed ${seed}`);
   await device.close();
   return commands;
+}
+
+/** ROD token descriptors stand behind the sense data, of which byte 13 says the length (SPC-4 6.26). */
+function keepTokens({ random, heard }: Ground, data: Buffer): void {
+  for (let at = 36 + (data[13] ?? 0) + 2; at + TOKEN_BYTES <= data.length; at += 2 + TOKEN_BYTES) {
+    heard.set(`token ${random.below(TOKENS)}`, Buffer.from(data.subarray(at, at + TOKEN_BYTES)));
+  }
 }
 
 function cdbOf(

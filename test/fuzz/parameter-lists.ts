@@ -1,7 +1,13 @@
 /** What a command's data-out could be, and nearly could: by the row's name, else bytes of about the right length. */
 import { cscdLayout } from '../../lib/copy-manager/cscd/descriptor.ts';
+import { rodCscd } from '../../lib/copy-manager/cscd/rod.ts';
 import { lid1Header, lid4Header, segmentHeader } from '../../lib/copy-manager/parameter-list.ts';
 import { segmentTypes } from '../../lib/copy-manager/segments/registry.ts';
+import { rangeDescriptor } from '../../lib/copy-manager/tokens/block-ranges.ts';
+import { populateList } from '../../lib/copy-manager/tokens/populate-token.ts';
+import { rodTypes, ZEROS } from '../../lib/copy-manager/tokens/rod-types.ts';
+import { TOKEN_BYTES, TOKEN_LENGTH, tokenLayout } from '../../lib/copy-manager/tokens/token.ts';
+import { writeList } from '../../lib/copy-manager/tokens/write-using-token.ts';
 import type { LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
 import type { Random } from '../harness/random.ts';
 import { fill, numeric, spoil } from './mutation.ts';
@@ -10,16 +16,106 @@ export interface Ground {
   readonly random: Random;
   /** The units that may be addressed, by LUN. */
   readonly units: readonly (readonly [number, LogicalUnit])[];
-  /** What the unit said last to MODE SENSE and LOG SENSE, to be sent back. */
+  /** What the unit said last to MODE SENSE and LOG SENSE, to be sent back; `token N`: ROD tokens that were fetched. */
   readonly heard: Map<string, Buffer>;
 }
 
 const KEYS = [0, 0, 1, 2, 3];
 const PORT = Buffer.from('iqn.2026-01.test:fuzz,i,0x400000000001\0');
 
-function cscds({ random, units }: Ground): Buffer {
+/** One that was fetched, that of zeros, or nonsense. */
+function token({ random, heard }: Ground): Buffer {
+  const fetched = heard.get(`token ${random.below(TOKENS)}`);
+  if (fetched !== undefined && !random.chance(5)) return Buffer.from(fetched);
+  const out = random.bytes(TOKEN_BYTES);
+  tokenLayout.type.set(out, random.pick([ZEROS, ...rodTypes.keys()]));
+  tokenLayout.tokenLength.set(out, TOKEN_LENGTH);
+  return out;
+}
+
+/** Tokens that are remembered. */
+export const TOKENS = 8;
+
+function rod({ random }: Ground): Buffer {
+  const out = Buffer.alloc(32);
+  const type = random.pick([0, ...rodTypes.keys()]);
+  const makes = type !== 0 && random.chance(2);
+  fill(
+    random,
+    out,
+    rodCscd,
+    name => {
+      if (name === 'type') return type;
+      if (name === 'producer') return type === 0 ? 0xf800 : 0xffff;
+      if (name === 'makesToken') return makes ? 1 : 0;
+      if (name === 'removesToken') return type === 0 ? random.below(2) : 0;
+      if (name === 'tokenOffset') return 0;
+      return makes ? random.below(100) : 0;
+    },
+    60,
+  );
+  out[0] = 0xfe;
+  return out;
+}
+
+function ranges({ random }: Ground, most = 4): Buffer {
+  let lba = random.below(1000);
+  return Buffer.concat(
+    Array.from({ length: random.between(1, most) }, () => {
+      const out = Buffer.alloc(rangeDescriptor.length);
+      const blocks = random.below(64);
+      fill(random, out, rangeDescriptor, name => (name === 'lba' ? lba : blocks), 60);
+      lba += blocks + random.below(300);
+      return out;
+    }),
+  );
+}
+
+function populate(ground: Ground): Buffer {
+  const { random } = ground;
+  const list = ranges(ground);
+  const head = Buffer.alloc(populateList.length);
+  fill(
+    random,
+    head,
+    populateList,
+    name => {
+      if (name === 'dataLength') return head.length - 2 + list.length;
+      if (name === 'rangesLength') return list.length;
+      if (name === 'type') return random.pick([...rodTypes.keys()]);
+      if (name === 'inactivity') return random.below(3);
+      return random.chance(4) ? 1 : 0;
+    },
+    60,
+  );
+  return Buffer.concat([head, list]);
+}
+
+function write(ground: Ground): Buffer {
+  const { random } = ground;
+  const list = ranges(ground);
+  const head = Buffer.alloc(writeList.length);
+  fill(
+    random,
+    head,
+    writeList,
+    name => {
+      if (name === 'dataLength') return head.length - 2 + list.length;
+      if (name === 'rangesLength') return list.length;
+      if (name === 'token') return token(ground);
+      if (name === 'offset') return random.below(3);
+      return random.chance(4) ? 1 : 0;
+    },
+    60,
+  );
+  return Buffer.concat([head, list]);
+}
+
+function cscds(ground: Ground): Buffer {
+  const { random, units } = ground;
   return Buffer.concat(
     Array.from({ length: random.between(1, 4) }, () => {
+      if (random.chance(4)) return rod(ground);
       const [, unit] = random.pick(units);
       const out = Buffer.alloc(32);
       const { naa } = unit.identity;
@@ -46,19 +142,25 @@ function cscds({ random, units }: Ground): Buffer {
   );
 }
 
-function segments({ random }: Ground): Buffer {
+function segments(ground: Ground): Buffer {
+  const { random } = ground;
   const types = [...segmentTypes];
   return Buffer.concat(
     Array.from({ length: random.between(1, 5) }, () => {
-      const [code, { layout, variable = false }] = random.pick(types);
-      const more = variable ? random.pick([0, 4, 16, 64]) : 0;
+      const [code, { layout, variable = false, ranges: populates }] = random.pick(types);
+      const list = variable && populates !== undefined ? ranges(ground, 2) : undefined;
+      const more = list?.length ?? (variable ? random.pick([0, 4, 16, 64]) : 0);
       const out = Buffer.alloc(layout.length + more);
+      list?.copy(out, layout.length);
       fill(
         random,
         out,
         layout,
         (name, bytes) => {
+          if (name === 'rangeType') return 1;
+          if (name === 'rangesLength') return more;
           if (/type/i.test(name)) return code;
+          if (populates !== undefined && name === 'source') return 0xffff;
           if (/length/i.test(name) && bytes === 2) return out.length - 4;
           if (bytes === 2) return random.below(5);
           if (bytes === 8) return random.below(20_000);
@@ -79,7 +181,7 @@ function segments({ random }: Ground): Buffer {
 function copyList(ground: Ground, header: typeof lid1Header | typeof lid4Header): Buffer {
   const { random } = ground;
   const [named, run] = [cscds(ground), segments(ground)];
-  const inline = random.bytes(random.pick([0, 0, 64, 512]));
+  const inline = random.chance(2) ? token(ground) : random.bytes(random.pick([0, 64, 512]));
   const head = Buffer.alloc(header.length);
   fill(
     random,
@@ -131,6 +233,8 @@ function reserveList({ random }: Ground, move: boolean): Buffer {
 const LISTS: readonly (readonly [string, (ground: Ground, lun: number) => Buffer | undefined])[] = [
   ['EXTENDED COPY(LID1)', ground => copyList(ground, lid1Header)],
   ['EXTENDED COPY(LID4)', ground => copyList(ground, lid4Header)],
+  ['POPULATE TOKEN', populate],
+  ['WRITE USING TOKEN', write],
   ['UNMAP', unmapList],
   ['PERSISTENT RESERVE OUT, REGISTER AND MOVE', ground => reserveList(ground, true)],
   ['PERSISTENT RESERVE OUT', ground => reserveList(ground, false)],
