@@ -162,6 +162,7 @@ program
   .option('--cat', 'what fills no whole record or block goes on to the next segment (CAT)')
   .option('--pad', 'what fills no whole record or block at the end is filled up with zeros (PAD)')
   .option('--lid4', 'send EXTENDED COPY(LID4) rather than (LID1)')
+  .option('--token', 'from disk to disk by a token: the source as it is at one moment (ODX)')
   .option('--background', 'print list id and ISID and leave; the target goes on (EXTENDED COPY(LID4))')
   .option('--isid <ISID>', 'twelve hexadecimal digits; random unless told')
   .option('--segments <FILE>', 'a list of segments in YAML or JSON, for the copy manager of SRC')

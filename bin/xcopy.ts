@@ -66,7 +66,7 @@ const STOPS = {
   'end of the list': 'the last segment',
 } as const;
 
-function textOf({ kind, outcome }: UrlCopy): string {
+function textOf({ kind, command, outcome }: UrlCopy): string {
   const { bytes, blocks, elapsedMs, carriedBytes, commands, stop, padding, leftOver } = outcome;
   const rate = `${formatSize((bytes * 1000) / elapsedMs)}/s`;
   return (
@@ -78,7 +78,7 @@ function textOf({ kind, outcome }: UrlCopy): string {
     (leftOver === 0
       ? ''
       : `left over: the last ${leftOver} bytes of the ${fromTape(kind) ? 'record' : 'blocks'} that ${fromTape(kind) ? 'was' : 'were'} read last\n`) +
-    `carried by the initiator: ${formatSize(carriedBytes)} for ${commands} EXTENDED COPY command${commands === 1 ? '' : 's'}\n`
+    `carried by the initiator: ${formatSize(carriedBytes)} for ${commands} ${command} command${commands === 1 ? '' : 's'}\n`
   );
 }
 

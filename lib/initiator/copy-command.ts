@@ -28,9 +28,9 @@ export interface CopyAnswer {
 const FIRST_POLL_MS = 100;
 const POLL_MS = 150;
 /** A copy may take as long as it takes; that it is alive is what its status says. */
-const COPY_TIMEOUT_MS = 2 ** 31 - 1;
+export const COPY_TIMEOUT_MS = 2 ** 31 - 1;
 /** List identifiers that are taken already, and unit attentions that come in between. */
-const MOST_TRIES = 8;
+export const MOST_TRIES = 8;
 const OPERATION_IN_PROGRESS = 0x0016;
 
 const extendedCopy = (lid4: boolean, length: number): Buffer => {
@@ -40,7 +40,7 @@ const extendedCopy = (lid4: boolean, length: number): Buffer => {
 };
 
 /** The command was not begun, and may be once more, with another list identifier. */
-function again({ status, sense }: CommandResult): boolean {
+export function again({ status, sense }: CommandResult): boolean {
   const { key, code } = readSense(sense);
   return (
     status === Status.CHECK_CONDITION &&

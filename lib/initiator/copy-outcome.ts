@@ -34,6 +34,8 @@ export interface PreparedCopy {
   /** What will be copied, at most; undefined when only the tape knows. */
   readonly bytes: number | undefined;
   readonly record: number | undefined;
+  /** The command that does it: EXTENDED COPY unless told. */
+  readonly command?: string;
   /** Does it. Rejects with InitiatorError or ScsiError; a tape that ends is no error. */
   run(onProgress?: (bytes: number) => void, signal?: AbortSignal): Promise<CopyOutcome>;
   /** Begins it in the background, as one EXTENDED COPY(LID4), and resolves to its list identifier. */

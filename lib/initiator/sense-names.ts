@@ -53,8 +53,13 @@ export const CODE_NAMES: Readonly<Record<number, string>> = {
   0x2100: 'logical block address out of range',
   0x2104: 'unaligned write command',
   0x2301: 'invalid token operation, unsupported token type',
+  0x2302: 'invalid token operation, remote token usage not supported',
   0x2304: 'invalid token operation, token unknown',
+  0x2305: 'invalid token operation, token corrupt',
   0x2307: 'invalid token operation, token expired',
+  0x2308: 'invalid token operation, token cancelled',
+  0x2309: 'invalid token operation, token deleted',
+  0x230a: 'invalid token operation, invalid token length',
   0x2400: 'invalid field in CDB',
   0x2500: 'logical unit not supported',
   0x2600: 'invalid field in parameter list',
@@ -100,6 +105,7 @@ export const CODE_NAMES: Readonly<Record<number, string>> = {
   0x5500: 'system resource failure',
   0x5503: 'insufficient resources',
   0x550c: 'insufficient resources to create ROD',
+  0x550d: 'insufficient resources to create ROD token',
 };
 
 /** `unit attention, 29/00 (power on, …)` */

@@ -6,6 +6,7 @@ import { formatIsid } from './isid.ts';
 import { parseSegments } from './segment-file.ts';
 import { SegmentsCopy } from './segments-copy.ts';
 import type { Session } from './session.ts';
+import { TokenCopy } from './token-copy.ts';
 import { Unit } from './unit.ts';
 import { portalOf } from './url-portal.ts';
 import { type IscsiUrl, parseUrl } from './url.ts';
@@ -13,6 +14,8 @@ import { type IscsiUrl, parseUrl } from './url.ts';
 export interface UrlCopyOptions extends Omit<CopyRequest, 'source' | 'destination'> {
   /** A list of segments instead of a plan of ours, as it was read from a file. */
   readonly segments?: { readonly file: string; readonly content: unknown } | undefined;
+  /** By a token that the source makes (POPULATE TOKEN) and the destination is given (WRITE USING TOKEN). */
+  readonly token?: boolean | undefined;
   /** What the initiator port is called; random unless told. */
   readonly isid?: Uint8Array | undefined;
   /** It goes on when we have gone. */
@@ -27,6 +30,8 @@ interface AnyUrlCopy {
 
 export interface UrlCopy extends AnyUrlCopy {
   readonly outcome: CopyOutcome;
+  /** The command that did it. */
+  readonly command: string;
 }
 
 /** A copy that goes on: what it can be found by. */
@@ -71,14 +76,14 @@ export async function copyUrls(
   await using session = await Initiator.login({ ...portal, target: from.target!, isid });
   signal.throwIfAborted();
   const copy = await prepare(session, from.lun!, to?.lun, options);
-  const { kind, record } = copy;
+  const { kind, record, command = 'EXTENDED COPY' } = copy;
   if (options.background === true) {
     return { kind, record, listId: await copy.begin(), isid: formatIsid(isid), lun: from.lun! };
   }
   const progress = await begin(kind, copy.bytes);
   try {
     const outcome = await copy.run(bytes => progress.update(bytes), signal);
-    return { kind, record, outcome };
+    return { kind, record, command, outcome };
   } finally {
     progress.done();
   }
@@ -91,8 +96,12 @@ async function prepare(
   session: Session,
   source: number,
   destination: number | undefined,
-  { segments, lid4, ...plan }: UrlCopyOptions,
+  { segments, lid4, token, ...plan }: UrlCopyOptions,
 ): Promise<PreparedCopy> {
+  if (token === true) {
+    if (segments !== undefined) throw new InitiatorError('usage', '--token says nothing beside --segments');
+    return TokenCopy.prepare(session, { source, destination: destination!, lid4, ...plan });
+  }
   if (segments === undefined) {
     return Copy.prepare(session, { source, destination: destination!, lid4, ...plan });
   }

@@ -231,6 +231,50 @@ void t.test('COPY OPERATION ABORT by list id', async t => {
   t.match(await knownCopies(unit, listId), [{ listId, state: 'aborted' }]);
 });
 
+void t.test('SBC-3 4.28: a copy by a token: POPULATE TOKEN, WRITE USING TOKEN', async t => {
+  const { san, session, units } = await bench();
+  try {
+    const [a, b, big] = units as [Unit, Unit, Unit];
+    const content = bytesOf(4 << 20, 3);
+    for (let at = 0; at < 4; at++) {
+      await writeBlocks(a, at * 2048, content.subarray(at << 20, (at + 1) << 20), 512);
+    }
+    const watcher = { signal: new AbortController().signal, begin: async () => ({ update() {}, done() {} }) };
+    const copied = async (to: number, options: object): Promise<unknown> =>
+      copyUrls(san.url(A), san.url(to), { token: true, ...options }, watcher);
+    t.match(await copied(B, {}), {
+      kind: 'disk to disk',
+      command: 'WRITE USING TOKEN',
+      outcome: { bytes: 4 << 20, blocks: 8192, stop: 'end of the disk', commands: 1, padding: 0 },
+    });
+    for (let at = 0; at < 4; at++) {
+      t.ok((await readBlocks(b, at * 2048, 2048, 512)).equals(content.subarray(at << 20, (at + 1) << 20)));
+    }
+    t.match(await copied(BIG, { skip: 3, seek: 5, blocks: 21, pad: true }), {
+      outcome: { bytes: 21 * 512, blocks: 21, padding: 3 * 4096 - 21 * 512, stop: 'count' },
+    });
+    const padded = Buffer.alloc(3 * 4096);
+    content.copy(padded, 0, 3 * 512, 24 * 512);
+    t.ok((await readBlocks(big, 5, 3, 4096)).equals(padded));
+    // The tokens are gone with the copies.
+    const all = cdbOf(16, 0x84, 0x08);
+    all.writeUInt32BE(1024, 10);
+    t.equal((await a.read('REPORT ALL ROD TOKENS', all, 1024)).length, 8);
+
+    t.match(await failure(copied(BIG, { blocks: 21 })), /^usage: .* give --cat or --pad$/);
+    t.match(await failure(copied(TAPE, {})), /^usage: --token is for copies from disk to disk$/);
+    t.match(
+      await failure(copied(B, { record: 512 })),
+      /^usage: --record says nothing of a copy with --token$/,
+    );
+    t.match(await failure(copied(B, { background: true })), /^usage: .*does not go on in the background$/);
+    t.match(await failure(copied(B, { blocks: 9000 })), /^usage: 9000 blocks are more than the 8192/);
+  } finally {
+    await session.logout();
+    await san.stop();
+  }
+});
+
 void t.test('segment files', async t => {
   const { san, session, units } = await bench();
   await using _san = san;
