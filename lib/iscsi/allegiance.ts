@@ -1,4 +1,4 @@
-import { CheckCondition, SenseKey, encodeFixed } from '../scsi-cmds/sense.ts';
+import { CheckCondition, type SenseFacts, SenseKey } from '../scsi-cmds/sense.ts';
 import { decodeLun } from '../scsi-cmds/lun.ts';
 import { Status } from '../scsi-cmds/status.ts';
 import type { Connection } from './connection.ts';
@@ -147,7 +147,8 @@ export class Allegiances {
       if (!removed) answer(TaskFunctionResponse.TASK_STILL_ALLEGIANT);
       else {
         answer(TaskFunctionResponse.COMPLETE);
-        adopt(gone, entry, connection, expDataSN);
+        const unit = session.device!.unit(session.nexus, decodeLun(header, 8) ?? 0);
+        adopt(gone, entry, connection, expDataSN, facts => unit.encodeSense(facts));
       }
       return;
     }
@@ -167,7 +168,13 @@ export class Allegiances {
 }
 
 /** A response that was sent and not acknowledged goes out on another connection, with the data from `expDataSN` on. */
-function adopt(gone: Connection, entry: Kept, connection: Connection, expDataSN: number): void {
+function adopt(
+  gone: Connection,
+  entry: Kept,
+  connection: Connection,
+  expDataSN: number,
+  encodeSense: (facts: SenseFacts) => Buffer,
+): void {
   gone.kept!.take(entry);
   const { task } = entry;
   if (task !== undefined) {
@@ -193,7 +200,7 @@ function adopt(gone: Connection, entry: Kept, connection: Connection, expDataSN:
     header[1] = 0x80;
     header[3] = Status.CHECK_CONDITION;
     scsiResponse.initiatorTaskTag.set(header, entry.tag);
-    data = senseSegment(encodeFixed(facts));
+    data = senseSegment(encodeSense(facts));
   } else entry.header.copy(header);
   scsiResponse.snackTag.set(header, 0);
   scsiResponse.statSN.set(header, connection.nextStatSN());

@@ -1,4 +1,3 @@
-import { encodeFixed } from '../scsi-cmds/sense.ts';
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import type { Nexus } from '../scsi-cmds/nexus.ts';
 import { Status } from '../scsi-cmds/status.ts';
@@ -124,7 +123,7 @@ export class Session implements Carrier, Creditor {
       return;
     }
     task.status = Status.CHECK_CONDITION;
-    task.sense = encodeFixed(task.refusal);
+    task.sense = this.device!.unit(this.nexus, task.lun).encodeSense(task.refusal);
     this.#answer(task);
   }
 

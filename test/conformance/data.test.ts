@@ -507,6 +507,22 @@ void t.test(
   },
 );
 
+void t.test('SPC-4 7.5.8: D_SENSE holds for what the transport finds, too', async t => {
+  const { node } = startNode(t);
+  const peer = await logIn(t, node, { luns: [0, 1], keys: { InitialR2T: 'Yes' } });
+  const page = Buffer.from([0, 0, 0, 0, 0x0a, 0x0a, 0x04, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0]);
+  t.equal((await peer.command(0, '15 10 00 00 10 00', { write: page })).status, 0);
+  for (const [lun, format] of [
+    [0, 0x72],
+    [1, 0x70],
+  ] as const) {
+    const tag = peer.start(lun, write10(0, 8), { write: pattern(4096), final: false });
+    const told = await peer.finish(tag, 0);
+    t.equal(told.sense[0], format, `LUN ${lun}`);
+    t.equal(told.said, 'b/0c0c');
+  }
+});
+
 void t.test('memory: what comes early, and what is refused, is bounded', async t => {
   const { node } = startNode(t);
   const peer = await logIn(t, node, { keys: { InitialR2T: 'No' } });
