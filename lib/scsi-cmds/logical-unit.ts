@@ -23,7 +23,7 @@ import type { VpdPage } from './spc/vpd.ts';
 import { DeviceBuffers } from './spc/buffers.ts';
 import { IdentifyingInformation } from './spc/identifying-information.ts';
 import { LogPages } from './spc/log-pages.ts';
-import { AttentionInterlock, type ModePages } from './spc/mode-pages.ts';
+import { AttentionInterlock, type ModePages, QueueError } from './spc/mode-pages.ts';
 import { type SelfTestRun, SelfTests } from './spc/self-test.ts';
 import { DeviceClock } from './spc/timestamp.ts';
 import { Status } from './status.ts';
@@ -307,6 +307,9 @@ export abstract class LogicalUnit {
   /** Ends the task with CHECK CONDITION; data that was read is sent along with it. */
   check(task: Task, facts: SenseFacts): void {
     task.sense = this.encodeSense(facts);
+    if (this.modePages.queueError !== QueueError.OTHERS_GO_ON && task.nexus.thirdParty !== true) {
+      this.#clearAfter(task); // before its end gives one of them a turn
+    }
     task.end(Status.CHECK_CONDITION);
   }
 
@@ -342,12 +345,18 @@ export abstract class LogicalUnit {
     this.#tasks.abort(this, which, done, by);
   }
 
-  /** CLEAR TASK SET (SAM-5 7.6): without TAS the others whose commands went are told by a unit attention. */
+  /** CLEAR TASK SET (SAM-5 7.6). */
   clearTaskSet(by: Nexus, done: () => void): void {
-    const others = new Set(this.#tasks.all.map(task => task.nexus.id).filter(id => id !== by.id));
+    this.#clear(() => true, by, done);
+  }
+
+  /** Without TAS the others whose commands went are told by a unit attention (SAM-5 5.14.3). */
+  #clear(which: (task: Task) => boolean, by: Nexus, done: () => void): void {
+    const picked = this.tasks.filter(which);
+    const others = new Set(picked.map(task => task.nexus.id).filter(id => id !== by.id));
     const told = this.modePages.taskAbortedStatus;
     this.abort(
-      () => true,
+      which,
       () => {
         for (const { id } of this.device?.nexuses ?? []) {
           if (!told && others.has(id)) this.attentions.establish(id, Attention.COMMANDS_CLEARED);
@@ -355,6 +364,17 @@ export abstract class LogicalUnit {
         done();
       },
       by,
+    );
+  }
+
+  /** QERR (SPC-4 7.5.8): those that are the target's own, a copy's, go on. */
+  #clearAfter(failed: Task): void {
+    const { nexus } = failed;
+    const all = this.modePages.queueError === QueueError.ALL_ABORTED;
+    this.#clear(
+      other => other !== failed && other.nexus.thirdParty !== true && (all || other.nexus === nexus),
+      nexus,
+      () => undefined,
     );
   }
 

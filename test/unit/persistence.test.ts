@@ -317,7 +317,7 @@ for (const type of ['disk', 'tape'] as const) {
     let { unit, a, b } = await powerOn(path, type);
     t.equal((await sense(a, CURRENT, 0x0a)).slice(0, 2), '8a', 'PS: it can be saved');
     t.equal((await sense(a, CURRENT, 0x1c)).slice(0, 2), '1c', 'this one has nothing to save');
-    t.equal(await sense(a, CHANGEABLE, 0x0a), '8a0a04003840000000000000');
+    t.equal(await sense(a, CHANGEABLE, 0x0a), '8a0a04063840000000000000');
     t.equal(await sense(a, SAVED, 0x0a), '8a0a001000000000ffff0000', 'as by default');
 
     t.equal((await select(a, '11', control({ dSense: true }))).status, Status.GOOD);

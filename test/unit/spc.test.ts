@@ -284,8 +284,8 @@ void t.test('SPC-4 6.13: MODE SENSE', async t => {
   const can = await a.send(0, '1a 08 4a 00 ff 00');
   t.equal(
     hex(can.data.subarray(4)),
-    '0a0a04003840000000000000',
-    'changeable: D_SENSE, UA_INTLCK_CTRL, SWP, TAS',
+    '0a0a04063840000000000000',
+    'changeable: D_SENSE, QERR, UA_INTLCK_CTRL, SWP, TAS',
   );
   const ten = await a.send(0, '5a 10 08 00 00 00 00 00 ff 00');
   t.equal(ten.data.readUInt16BE(0), ten.data.length - 2);

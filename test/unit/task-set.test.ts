@@ -7,7 +7,7 @@ import { identify } from '../../lib/scsi-cmds/identity.ts';
 import { disk } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
 import { Attribute } from '../../lib/scsi-cmds/task.ts';
-import { Commander, nexus } from '../harness/commands.ts';
+import { Commander, nexus, pointer } from '../harness/commands.ts';
 
 const MIB = 1024 * 1024;
 const never = new Promise<void>(() => {});
@@ -222,6 +222,57 @@ void t.test('SPC-4 7.5.8: TAS answers what another nexus aborted with TASK ABORT
       });
     }
   }
+});
+
+/** MODE SELECT(6) of the control mode page with these bytes 3 and 5. */
+const setControl = async (who: Commander, queueError: number, tas: boolean): Promise<string> => {
+  const page = [0x0a, 0x0a, 0, 0x10 | (queueError << 1), 0, tas ? 0x40 : 0, 0, 0, 0xff, 0xff, 0, 0];
+  const answer = await who.send(0, '15 10 00 00 10 00', { out: Buffer.from([0, 0, 0, 0, ...page]) });
+  return answer.said === '' ? '' : `${answer.said} ${pointer(answer)}`;
+};
+
+void t.test('SPC-4 7.5.8: QERR, what a CHECK CONDITION does to the other commands', async t => {
+  const beyond = '28 00 ff ff ff ff 00 00 01 00';
+  for (const queueError of [0b00, 0b01, 0b11]) {
+    for (const tas of [false, true]) {
+      await t.test(`QERR ${queueError}, TAS ${tas ? 1 : 0}`, async t => {
+        const { unit, a, b } = await rig();
+        t.equal(await setControl(a, queueError, tas), '');
+        await b.clear();
+        const { open, later } = gate();
+        const own = a.send(0, WRITE_100, { out: block, holdData: later });
+        const theirs = b.send(0, WRITE_100, { out: block, holdData: later });
+        t.equal(unit.tasks.length, 2);
+        t.equal((await a.send(0, beyond)).said, '5/2100', 'the one that fails says why');
+        t.equal(unit.tasks.length, { 0b00: 2, 0b01: 0, 0b11: 1 }[queueError]);
+        open();
+        t.equal((await own).aborted, queueError !== 0, 'those of its nexus end without response');
+        const gone = queueError === 0b01;
+        t.equal((await theirs).aborted, gone && !tas);
+        t.equal((await theirs).status, gone ? 0x40 : 0, 'TASK ABORTED to others with TAS');
+        t.equal((await b.send(0, '00')).said, gone && !tas ? '6/2f00' : '', 'or a unit attention');
+        t.equal((await a.send(0, READ_0)).status, 0, 'the set goes on');
+      });
+    }
+  }
+  const { unit, a } = await rig();
+  t.equal(await setControl(a, 0b10, false), '5/2600 list 7.2', 'reserved');
+  t.equal(await setControl(a, 0b01, false), '');
+  // What waits behind the one that fails, and would have had its turn by its end.
+  const { open, later } = gate();
+  const failing = a.send(0, COMPARE_AND_WRITE, { out: Buffer.alloc(1024, 1), holdData: later });
+  const behind = [a.send(0, READ_0), a.send(0, WRITE_100, { out: block })];
+  open();
+  t.equal((await failing).said, 'e/1d00');
+  for (const answer of await Promise.all(behind)) t.equal(answer.aborted, true);
+  t.ok((await a.send(0, READ_100)).data.equals(Buffer.alloc(512)), 'nothing was written');
+  t.equal(unit.tasks.length, 0);
+  const copies = { ...nexus('iqn.2026-01.test:copy'), thirdParty: true as const };
+  const copy = new Commander(a.device, copies).send(0, WRITE_100, { out: block, holdData: never });
+  t.equal((await a.send(0, beyond)).said, '5/2100');
+  t.equal(unit.tasks.length, 1, 'what the target does itself goes on');
+  await new Promise<void>(done => unit.reset(done));
+  await copy;
 });
 
 void t.test('SPC-4 4.5.7: a deferred error is told with the next command of its nexus', async t => {

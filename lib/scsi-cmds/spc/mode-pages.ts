@@ -106,6 +106,7 @@ export class ModePages {
   #softwareWriteProtect = false;
   #taskAbortedStatus = false;
   #attentionInterlock = 0;
+  #queueError: number = QueueError.OTHERS_GO_ON;
 
   /** With `state` the changeable pages can be saved. Throws one sentence when what it holds cannot be understood. */
   constructor(pages: readonly ModePage[], header: ModeHeader = plainHeader, state?: UnitState) {
@@ -147,6 +148,11 @@ export class ModePages {
   /** UA_INTLCK_CTRL of the control mode page. */
   get attentionInterlock(): number {
     return this.#attentionInterlock;
+  }
+
+  /** QERR of the control mode page. */
+  get queueError(): number {
+    return this.#queueError;
   }
 
   find(code: number, subcode = 0): ModePage | undefined {
@@ -280,6 +286,7 @@ export class ModePages {
     this.#softwareWriteProtect = (control[4]! & 0x08) !== 0;
     this.#taskAbortedStatus = (control[5]! & 0x40) !== 0;
     this.#attentionInterlock = (control[4]! >> 4) & 0x03;
+    this.#queueError = (control[3]! & QERR) >> 1;
   }
 }
 
@@ -297,17 +304,22 @@ function merged(page: ModePage, saved: Uint8Array): Uint8Array {
 export const AttentionInterlock = { CLEARED: 0b00, KEPT: 0b10, KEPT_AND_ESTABLISHED: 0b11 } as const;
 const UA_INTLCK_CTRL = 0x30;
 
+/** QERR (SPC-4 7.5.8): what a CHECK CONDITION does to the other commands of the task set. */
+export const QueueError = { OTHERS_GO_ON: 0b00, ALL_ABORTED: 0b01, OF_THE_NEXUS_ABORTED: 0b11 } as const;
+const QERR = 0x06;
+
 /**
- * Control mode page (SPC-4 7.5.8): TST 0, D_SENSE, UA_INTLCK_CTRL, SWP and TAS changeable, QUEUE ALGORITHM MODIFIER 1 (unrestricted
- * reordering), QERR 0, BUSY TIMEOUT PERIOD unlimited.
+ * Control mode page (SPC-4 7.5.8): TST 0, D_SENSE, QERR, UA_INTLCK_CTRL, SWP and TAS changeable, QUEUE ALGORITHM MODIFIER 1
+ * (unrestricted reordering), BUSY TIMEOUT PERIOD unlimited.
  */
 export const controlPage = (can: { swp: boolean }): ModePage => ({
   ...modePage(
     CONTROL,
     [0x00, 0x10, 0x00, 0x00, 0, 0, 0xff, 0xff, 0, 0],
-    [0x04, 0x00, UA_INTLCK_CTRL | (can.swp ? 0x08 : 0x00), 0x40],
+    [0x04, QERR, UA_INTLCK_CTRL | (can.swp ? 0x08 : 0x00), 0x40],
   ),
   check(bytes, at) {
+    if ((bytes[3]! & QERR) === 0x04) throw invalidFieldInParameterList(at + 3, 2); // 10b is reserved
     if ((bytes[4]! & UA_INTLCK_CTRL) === 0x10) throw invalidFieldInParameterList(at + 4, 5); // 01b is reserved
   },
 });
