@@ -108,14 +108,23 @@ void t.test('SPC-4 7.8: VPD pages', async t => {
       [0, 1],
       [1, 4],
       [1, 5],
+      [1, 8],
+      [2, 8],
       [0, 3],
     ],
-    'name, T10 vendor id, relative target port, target port group, and the NAA of the unit last',
+    'name, T10 vendor id, relative target port, target port group, names, and the NAA of the unit last',
   );
   t.ok(
-    found.every(d => d.bytes.length <= 20),
-    'each fits a CSCD descriptor',
+    found.every(d => d.association !== 0 || d.bytes.length <= 20),
+    'each of the unit fits a CSCD descriptor',
   );
+  const target = unit.device!.name;
+  const padded = (text: string): string =>
+    Buffer.from(text.padEnd(Math.ceil((text.length + 1) / 4) * 4, '\0')).toString();
+  t.equal(found[4]!.bytes.toString(), padded(`${target},t,0x0001`), 'the port');
+  t.equal(found[4]!.header, 0x5398, 'UTF-8, PIV with iSCSI, of the port');
+  t.equal(found[5]!.bytes.toString(), padded(target), 'the target device');
+  t.equal(found[5]!.header, 0x53a8);
   t.equal(hex(found.at(-1)!.bytes), hex(unit.identity.naa));
   t.equal(found.at(-1)!.bytes[0]! >> 4, 3, 'locally assigned NAA');
   t.equal(found[0]!.bytes.toString(), unit.identity.name);
@@ -187,6 +196,8 @@ void t.test('SPC-4 8.2: the REPORT LUNS well-known logical unit', async t => {
   const list = await a.send(WELL_KNOWN, 'a0 00 00 00 00 00 00 00 10 00');
   t.equal(hex(list.data), run('0000000800000000 0003000000000000'));
   t.equal(hex((await a.send(WELL_KNOWN, '12 01 00 00 ff 00')).data), '1e0000020083');
+  const identified = (await a.send(WELL_KNOWN, '12 01 83 00 ff 00')).data;
+  t.ok(identified.includes(Buffer.from('53a8', 'hex')), '83h: it names the target device');
   t.equal((await a.send(WELL_KNOWN, '28 00 00 00 00 00 00 00 01 00')).said, '5/2000');
   t.equal(decodeLun(Buffer.from('c102000000000000', 'hex'), 0), undefined, 'no other is there');
 });

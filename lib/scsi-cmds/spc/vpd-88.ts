@@ -1,17 +1,10 @@
 import { Writer } from '../../bytes/cursor.ts';
+import { portName } from './scsi-name.ts';
 import type { VpdPage } from './vpd.ts';
 
 /** A SCSI name string of a target port in UTF-8, PIV with the PROTOCOL IDENTIFIER of iSCSI (SPC-4 7.8.6). */
 const ISCSI_UTF8 = 0x53;
 const PORT_NAME_STRING = 0x98;
-
-/** Name of an iSCSI target port: the target, and the portal group's tag (RFC 7143 4.4.1); null-terminated, in fours. */
-function portName(target: string, port: number): Buffer {
-  const name = Buffer.from(`${target},t,0x${port.toString(16).padStart(4, '0')}`);
-  const out = Buffer.alloc(Math.ceil((name.length + 1) / 4) * 4);
-  name.copy(out);
-  return out;
-}
 
 /** SCSI ports (SPC-4 7.8): every port of the device; none is an initiator port. */
 export const scsiPorts: VpdPage = {
