@@ -3,6 +3,7 @@ import { type CheckCondition, unitAttention } from './sense.ts';
 /** Additional sense codes of the unit attentions this target establishes (SPC-4 annex D). */
 export const Attention = {
   MEDIUM_MAY_HAVE_CHANGED: 0x2800,
+  IMPORT_EXPORT_ACCESSED: 0x2801,
   RESET: 0x2900,
   MODE_PARAMETERS_CHANGED: 0x2a01,
   LOG_PARAMETERS_CHANGED: 0x2a02,

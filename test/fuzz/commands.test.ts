@@ -6,13 +6,16 @@
 import t, { type Test } from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
+import { MemoryShelf } from '../../lib/backends/tape/shelf-memory.ts';
 import { addCopyManager } from '../../lib/copy-manager/copy-manager.ts';
 import { TOKEN_BYTES } from '../../lib/copy-manager/tokens/token.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import type { Command } from '../../lib/scsi-cmds/command.ts';
 import { identify } from '../../lib/scsi-cmds/identity.ts';
+import { DeviceType } from '../../lib/scsi-cmds/logical-unit.ts';
 import { DiskUnit, disk } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { decodeSense } from '../../lib/scsi-cmds/sense.ts';
+import { changer } from '../../lib/scsi-cmds/smc/changer-unit.ts';
 import { tape } from '../../lib/scsi-cmds/ssc/tape-unit.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
@@ -26,14 +29,31 @@ import { type Ground, parameterList, TOKENS } from './parameter-lists.ts';
 
 const MS = shareMs(0.35);
 const MIB = 1 << 20;
+/** Addresses of a library, and some that are none. */
+const ELEMENTS = [0, 1, 0x100, 0x101, 0x300, 0x301, 0x400, 0x401, 0x402, 0x403, 0x404, 0xffff];
 /** No command addresses it. */
 const CANARY = 3;
+/** LUN of the first drive of the library. */
+const DRIVES = 4;
 const ANSWER_LIMIT_MS = 20_000;
 const ROUND = 1_000;
 const NOBODY = new Task({ pull: () => {}, ended: () => {} });
 
 const secret = pattern(MIB, 0xca9a);
 const STATUSES = new Set<number>(Object.values(Status));
+
+/** A library: the drive that its changer loads, and the changer. */
+async function changerOf(
+  identity: (name: string) => ReturnType<typeof identify>,
+  log: ReturnType<typeof recorder>['log'],
+): Promise<{ drives: ReturnType<typeof tape>[]; unit: ReturnType<typeof changer> }> {
+  const shelf = new MemoryShelf({ name: 'fuzz', capacityBytes: 4 * MIB });
+  for (const barcode of ['F00001L6', 'F00002L6', 'F00003L6']) shelf.make(barcode);
+  const drives = [tape({ identity: identity('lib-d0'), log })];
+  const unit = changer({ identity: identity('lib'), drives, slots: 4, importExports: 2, shelf, log });
+  await unit.begin();
+  return { drives, unit };
+}
 
 async function round(t: Test, seed: number, end: number, seen: Map<string, number>): Promise<number> {
   const random = new Random(seed);
@@ -53,6 +73,9 @@ async function round(t: Test, seed: number, end: number, seen: Map<string, numbe
   device.add(2, disk({ identity: identity('d2'), backend: small(4096), removable: true, log }));
   device.add(CANARY, disk({ identity: identity('canary'), backend: canary, log }));
   const copies = addCopyManager(device);
+  const library = await changerOf(identity, log);
+  library.drives.forEach((drive, i) => device.add(DRIVES + i, drive));
+  device.add(DRIVES + library.drives.length, library.unit);
   const units = device.units.filter(([lun]) => lun !== CANARY);
   const ground: Ground = { random, units, heard: new Map() };
   const hosts = [
@@ -70,6 +93,11 @@ async function round(t: Test, seed: number, end: number, seen: Map<string, numbe
     const cdb = cdbOf(random, row, (name, bytes) => {
       if (/parameterListLength|listLength/i.test(name)) return length;
       if (/allocationLength|length/i.test(name)) return random.pick([0, 4, 36, 255, 1024, 65_535]);
+      if (unit.deviceType === DeviceType.CHANGER && bytes === 2 && !/length|number/i.test(name)) {
+        return random.pick(ELEMENTS);
+      }
+      if (name === 'numberOfElements') return random.pick([0, 1, 5, 255, 65_535]);
+      if (name === 'elementType') return random.below(5);
       if (/lba|address|identifier/i.test(name))
         return random.pick([0, 1, random.below(blocks), blocks - 1, blocks]);
       if (/blocks|count/i.test(name)) return random.pick([0, 1, 1, 2, 8, 16, 64]);

@@ -229,6 +229,13 @@ function reserveList({ random }: Ground, move: boolean): Buffer {
   return out;
 }
 
+function tagTemplateList({ random }: Ground): Buffer {
+  const out = Buffer.alloc(40);
+  out.write(random.pick(['*', 'F0000?L6', 'F00001L6', '', '????????', 'F*']), 'latin1');
+  out.writeUInt16BE(random.below(2), 38);
+  return out;
+}
+
 /** By the beginning of a row's name. */
 const LISTS: readonly (readonly [string, (ground: Ground, lun: number) => Buffer | undefined])[] = [
   ['EXTENDED COPY(LID1)', ground => copyList(ground, lid1Header)],
@@ -241,6 +248,7 @@ const LISTS: readonly (readonly [string, (ground: Ground, lun: number) => Buffer
   // Data lengths are reserved in what MODE SELECT takes.
   ['MODE SELECT(6)', ({ heard }, lun) => withoutLength(heard.get(`MODE SENSE(6) ${lun}`), 1)],
   ['MODE SELECT(10)', ({ heard }, lun) => withoutLength(heard.get(`MODE SENSE(10) ${lun}`), 2)],
+  ['SEND VOLUME TAG', ground => tagTemplateList(ground)],
   ['LOG SELECT', ({ heard }, lun) => heard.get(`LOG SENSE ${lun}`)],
 ];
 

@@ -29,7 +29,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   // What a unit keeps, never where.
   'scsi-cmds→state': /^unit-state\.ts$/,
   // Contracts and faults, never a medium.
-  'scsi-cmds→backends': /^(block-backend|tape-medium|medium-error)\.ts$/,
+  'scsi-cmds→backends': /^(block-backend|tape-medium|tape-shelf|medium-error)\.ts$/,
   'config→scsi-cmds': /^(lun|ssc\/personality)\.ts$/,
   // What a drive has made of a record, and what cartridges there are.
   'cli→scsi-cmds': /^ssc\/(densities|recording\/(coding|compression))\.ts$/,

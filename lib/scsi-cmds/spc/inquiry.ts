@@ -26,6 +26,7 @@ export const inquiryData = layout(96, {
   vendor: ascii(8, 8),
   product: ascii(16, 16),
   revision: ascii(32, 4),
+  barCodes: bit(55, 0), // vendor specific: where libraries say that they read labels
 });
 
 /** SPC-4. libiscsi's suite takes nothing above (facts/clients.md). */
@@ -73,6 +74,7 @@ function standard(unit: LogicalUnit): Buffer {
   inquiryData.vendor.set(out, unit.identity.vendor);
   inquiryData.product.set(out, unit.identity.product);
   inquiryData.revision.set(out, unit.identity.revision);
+  inquiryData.barCodes.set(out, unit.deviceType === DeviceType.CHANGER);
   let at = 58;
   for (const standard of [SAM_5, SPC_5, SPC_4, ...(commandSets[unit.deviceType] ?? []), ISCSI]) {
     out.writeUInt16BE(standard, at);

@@ -86,6 +86,8 @@ export class TapeUnit extends LogicalUnit {
 
   #cartridge: TapeMedium | undefined;
   #loaded: boolean;
+  /** There is a cartridge in the drive of which it can make nothing. */
+  #unreadable = false;
   /** Written to since it was last synchronised. */
   #dirty = false;
   /** Nexus that wrote last. */
@@ -122,11 +124,11 @@ export class TapeUnit extends LogicalUnit {
   }
 
   requireMedium(): void {
-    if (!this.#loaded) throw mediumNotPresent();
+    if (!this.#loaded) throw this.#unreadable ? incompatible() : mediumNotPresent();
   }
 
   requireCartridge(): void {
-    if (this.#cartridge === undefined) throw mediumNotPresent();
+    if (this.#cartridge === undefined) throw this.#unreadable ? incompatible() : mediumNotPresent();
   }
 
   /** What the drive can do with the cartridge. */
@@ -334,11 +336,18 @@ export class TapeUnit extends LogicalUnit {
     await this.load();
   }
 
+  /** So is one that the drive cannot read: it is there, and nothing can be done with it but to take it out. */
+  insertUnreadable(): void {
+    if (this.#cartridge !== undefined) throw new Error(`${this.identity.name} has a cartridge`);
+    this.#unreadable = true;
+  }
+
   /** The cartridge is taken out; whoever takes it closes it. */
   async eject(): Promise<TapeMedium | undefined> {
     await this.unload();
     const cartridge = this.#cartridge;
     this.#cartridge = undefined;
+    this.#unreadable = false;
     return cartridge;
   }
 

@@ -81,6 +81,7 @@ function protocol(): string {
 const PLACES: Readonly<Record<Kind, readonly string[]>> = {
   disk: ['lib/scsi-cmds/sbc/', 'lib/scsi-cmds/spc/', 'lib/copy-manager/'],
   tape: ['lib/scsi-cmds/ssc/', 'lib/scsi-cmds/spc/', 'lib/copy-manager/'],
+  changer: ['lib/scsi-cmds/smc/', 'lib/scsi-cmds/spc/'],
 };
 
 export interface Row {
@@ -91,7 +92,11 @@ export interface Row {
 }
 
 /** Tests that stand for a row of the kind: one of another command set, that says so, does not. */
-const OTHER: Readonly<Record<Kind, RegExp>> = { disk: /^SSC-/, tape: /^SBC-/ };
+const OTHER: Readonly<Record<Kind, RegExp>> = {
+  disk: /^S[SM]C-/,
+  tape: /^S[BM]C-/,
+  changer: /^S[BS]C-/,
+};
 
 export function commandRows(kind: Kind): readonly Row[] {
   return UNITS[kind].commands.all().map(row => {
@@ -109,7 +114,7 @@ export function commandRows(kind: Kind): readonly Row[] {
 }
 
 function commands(): string {
-  const [ofDisk, ofTape] = [commandRows('disk'), commandRows('tape')];
+  const [ofDisk, ofTape, ofChanger] = [commandRows('disk'), commandRows('tape'), commandRows('changer')];
   const key = ({ code, name, files }: Row): string => [code, name, ...files].join('\0');
   const disks = new Set(ofDisk.map(key));
   const tapes = new Set(ofTape.map(key));
@@ -133,6 +138,10 @@ function commands(): string {
     section(
       'Tape',
       ofTape.filter(row => !disks.has(key(row))),
+    ),
+    section(
+      'Media changer, beside what every unit has',
+      ofChanger.filter(row => !disks.has(key(row)) && !tapes.has(key(row))),
     ),
   ].join('\n\n');
 }

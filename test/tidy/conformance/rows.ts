@@ -1,6 +1,7 @@
 /** The rows of every kind of unit, as they stand in its tables, and the tests that name them. */
 import { memoryDisk } from '../../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../../lib/backends/tape/cartridge-memory.ts';
+import { MemoryShelf } from '../../../lib/backends/tape/shelf-memory.ts';
 import { addCopyManager } from '../../../lib/copy-manager/copy-manager.ts';
 import { cscdTypes } from '../../../lib/copy-manager/cscd/registry.ts';
 import { segmentTypes } from '../../../lib/copy-manager/segments/registry.ts';
@@ -9,6 +10,7 @@ import { absentUnit } from '../../../lib/scsi-cmds/absent-unit.ts';
 import type { Command } from '../../../lib/scsi-cmds/command.ts';
 import { identify } from '../../../lib/scsi-cmds/identity.ts';
 import { disk } from '../../../lib/scsi-cmds/sbc/disk-unit.ts';
+import { changer } from '../../../lib/scsi-cmds/smc/changer-unit.ts';
 import { tape } from '../../../lib/scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from '../../../lib/scsi-cmds/target-device.ts';
 
@@ -23,13 +25,22 @@ export const UNITS = {
     removable: true,
   }),
   tape: tape({ identity: identity('tape'), medium: memoryCartridge({}) }),
+  changer: changer({
+    identity: identity('changer'),
+    drives: [],
+    slots: 1,
+    importExports: 1,
+    shelf: new MemoryShelf({ name: 'rows' }),
+  }),
 } as const;
 device.add(0, UNITS.disk);
 device.add(1, UNITS.tape);
 addCopyManager(device);
+// No copy manager stands behind a changer.
+device.add(2, UNITS.changer);
 
 export type Kind = keyof typeof UNITS;
-export const KINDS: readonly Kind[] = ['disk', 'tape'];
+export const KINDS: readonly Kind[] = ['disk', 'tape', 'changer'];
 
 export { cscdTypes, segmentTypes, TaskFunction };
 

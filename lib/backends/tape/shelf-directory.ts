@@ -1,0 +1,223 @@
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
+import { join, parse, resolve } from 'node:path';
+import { type DocumentKind, readDocument, writeDocument } from '../../state/document.ts';
+import { acquireLock, InUseError, type Lock } from '../../state/lock-file.ts';
+import { pathError } from '../medium-path.ts';
+import {
+  type CartridgePlace,
+  inOrder,
+  type ShelvedCartridge,
+  type Taken,
+  type TapeShelf,
+} from '../tape-shelf.ts';
+import { CARTRIDGE_BLOCK_BYTES, readBlock } from './cartridge-block.ts';
+import { openCartridgeFile } from './cartridge-file.ts';
+
+export interface ShelfDirectoryOptions {
+  /** Made when it is not there. */
+  readonly path: string;
+  /** Of cartridges that are made here. */
+  readonly capacityBytes?: number;
+  readonly mediaType?: string;
+}
+
+/** What a cartridge's file is called. */
+const EXTENSION = '.tape';
+/** Locks, places and states of units lie among the cartridges. */
+const OURS = /\.sanlet-|\.tmp$|^\./;
+/** Labels that are read at the same time. */
+const READERS = 16;
+
+/** Cartridge, element, source, by hand: short, as there may be many. */
+type StoredPlace = readonly [string, number | null, number | null, boolean];
+
+const PLACES: DocumentKind<readonly StoredPlace[]> = {
+  kind: 'shelf',
+  version: 1,
+  parse(body) {
+    if (!Array.isArray(body)) throw new Error('it holds no list of places');
+    for (const place of body as unknown[]) {
+      const [cartridge, element, source, byHand] = Array.isArray(place) ? (place as unknown[]) : [];
+      const numbers = [element, source].every(value => value === null || Number.isInteger(value));
+      if (typeof cartridge !== 'string' || !numbers || typeof byHand !== 'boolean') {
+        throw new Error('a place is not one');
+      }
+    }
+    return body as StoredPlace[];
+  },
+};
+
+/**
+ * A directory of cartridge files, and a document of where each of them lies. The directory is locked as a whole; a cartridge
+ * has its own lock while it is open, so that programs may look at those that are not in a drive.
+ */
+export async function openShelfDirectory(options: ShelfDirectoryOptions): Promise<TapeShelf> {
+  const { path } = options;
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw pathError(path, error);
+  }
+  try {
+    if (!(await stat(path)).isDirectory()) throw new Error(`${path} is no directory`);
+    const lock = await acquireLock({
+      medium: path,
+      path: join(resolve(path), 'shelf.sanlet-lock'),
+      shared: false,
+    });
+    try {
+      return new ShelfDirectory(options, await readPlaces(placesIn(path)), lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw pathError(path, error);
+  }
+}
+
+const placesIn = (path: string): string => join(resolve(path), 'shelf.sanlet-places');
+
+async function readPlaces(path: string): Promise<CartridgePlace[]> {
+  try {
+    const stored = (await readDocument(path, PLACES)) ?? [];
+    return stored.map(([cartridge, element, source, byHand]) => ({
+      cartridge,
+      element: element ?? undefined,
+      source: source ?? undefined,
+      byHand,
+    }));
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message}; it says which cartridge lies where: put back a good copy, or remove the file to have the cartridges put into slots anew`,
+      { cause: error },
+    );
+  }
+}
+
+class ShelfDirectory implements TapeShelf {
+  readonly name: string;
+  places: readonly CartridgePlace[];
+  readonly #options: ShelfDirectoryOptions;
+  readonly #lock: Lock;
+
+  constructor(options: ShelfDirectoryOptions, places: readonly CartridgePlace[], lock: Lock) {
+    this.name = options.path;
+    this.places = places;
+    this.#options = options;
+    this.#lock = lock;
+  }
+
+  #file(id: string): string {
+    return join(this.name, id);
+  }
+
+  async list(): Promise<readonly ShelvedCartridge[]> {
+    const entries = await readdir(this.name, { withFileTypes: true }).catch((error: unknown) => {
+      throw pathError(this.name, error);
+    });
+    const names = entries
+      .filter(entry => (entry.isFile() || entry.isSymbolicLink()) && !OURS.test(entry.name))
+      .map(({ name }) => name);
+    const placed = new Set(this.places.map(({ cartridge }) => cartridge));
+    const found: ShelvedCartridge[] = [];
+    const read = async (): Promise<void> => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        const cartridge = await this.look(name);
+        if (cartridge === undefined) continue;
+        // A file that says nothing of being a cartridge is one when it is called so, or was one.
+        if (cartridge.problem === undefined || name.endsWith(EXTENSION) || placed.has(name)) {
+          found.push(cartridge);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, read));
+    return found.sort(inOrder);
+  }
+
+  async look(id: string): Promise<ShelvedCartridge | undefined> {
+    const unreadable = (problem: string): ShelvedCartridge => ({
+      id,
+      barcode: parse(id).name,
+      mediaType: '',
+      worm: false,
+      problem,
+    });
+    let block: Buffer;
+    try {
+      block = await firstBlock(this.#file(id));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? undefined : unreadable(`cannot be read: ${message}`);
+    }
+    // What opens it makes a blank cartridge of it.
+    if (block.length === 0 && id.endsWith(EXTENSION)) {
+      return { id, barcode: parse(id).name, mediaType: '', worm: false };
+    }
+    if (block.length < CARTRIDGE_BLOCK_BYTES) return unreadable('is not a sanlet cartridge');
+    try {
+      const { label } = readBlock(block);
+      const { barcode, mediaType, worm } = label;
+      return { id, barcode: barcode === '' ? parse(id).name : barcode, mediaType, worm };
+    } catch (error) {
+      return unreadable((error as Error).message);
+    }
+  }
+
+  async take(id: string): Promise<Taken> {
+    const path = this.#file(id);
+    try {
+      const { size } = await stat(path); // one that is missing would be made
+      return {
+        medium: await openCartridgeFile({ path, ...(size === 0 ? { barcode: parse(id).name } : {}) }),
+      };
+    } catch (error) {
+      const { message: sentence } = pathError(path, error);
+      if (error instanceof InUseError) return { trouble: 'in-use', sentence };
+      const gone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      return { trouble: gone ? 'gone' : 'unreadable', sentence };
+    }
+  }
+
+  async make(barcode: string): Promise<ShelvedCartridge> {
+    const id = `${barcode}${EXTENSION}`;
+    if ((await this.look(id)) !== undefined) throw new Error(`${this.#file(id)} is there already`);
+    const { capacityBytes, mediaType = '' } = this.#options;
+    const cartridge = await openCartridgeFile({
+      path: this.#file(id),
+      barcode,
+      mediaType,
+      ...(capacityBytes === undefined ? {} : { capacityBytes }),
+    });
+    await cartridge.close();
+    return (await this.look(id))!;
+  }
+
+  async keep(places: readonly CartridgePlace[]): Promise<void> {
+    const stored = places.map(({ cartridge, element, source, byHand }): StoredPlace => [
+      cartridge,
+      element ?? null,
+      source ?? null,
+      byHand,
+    ]);
+    await writeDocument(placesIn(this.name), PLACES, stored);
+    this.places = places;
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+}
+
+/** Fewer bytes where the file is shorter. Opening a pipe would wait for a writer. */
+async function firstBlock(path: string): Promise<Buffer> {
+  const stats = await stat(path);
+  if (!stats.isFile()) throw new Error('it is no regular file');
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(CARTRIDGE_BLOCK_BYTES), 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
