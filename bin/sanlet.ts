@@ -9,7 +9,7 @@ import { addTapeCommands } from './tape.ts';
 /* What a command needs is loaded when it is called: a help text loads nothing, and a San is ready in a moment. */
 
 interface UnitWord {
-  readonly type: 'disk' | 'tape';
+  readonly type: 'disk' | 'tape' | 'library';
   readonly spec: string;
 }
 
@@ -90,7 +90,7 @@ program
     await ends(demo(image, options));
   });
 
-/** Disks and tapes in the order they stand in argv, which is the order of their LUNs: commander keeps it per option only. */
+/** Disks, tapes and libraries in the order they stand in argv, which is the order of their LUNs: commander keeps it per option only. */
 const units: UnitWord[] = [];
 const unit = (type: UnitWord['type']) => (spec: string) => {
   units.push({ type, spec });
@@ -99,7 +99,7 @@ const unit = (type: UnitWord['type']) => (spec: string) => {
 
 program
   .command('serve')
-  .description('serve disks and tapes over iSCSI until SIGINT or SIGTERM')
+  .description('serve disks, tapes and tape libraries over iSCSI until SIGINT or SIGTERM')
   .option('--config <FILE>', 'configuration in YAML or JSON')
   .option(
     '--portal <HOST:PORT>',
@@ -109,6 +109,7 @@ program
   .option('--target <IQN>', 'name of the target (iqn.2026-01.io.sanlet:san)')
   .addOption(new Option('--disk <SPEC>', 'add a disk; repeatable').argParser(unit('disk')))
   .addOption(new Option('--tape <SPEC>', 'add a tape; repeatable').argParser(unit('tape')))
+  .addOption(new Option('--library <SPEC>', 'add a tape library; repeatable').argParser(unit('library')))
   .option('--advertise <HOST:PORT>', 'what SendTargets answers, for NAT, containers and guests')
   .option('--state <DIR>', 'directory for what is kept beside the media')
   .option('--json', 'print the ready line as a JSON object')
@@ -119,7 +120,9 @@ program
 SPEC is NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]; ,, is a comma of the path.
 More for a disk: ,physical=512|4096 (4096) is what initiators align to, ,thin=5G how much of it may be in use.
 A tape is removable anyway and has no block=.
-A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk and --tape; ,lun=N
+SPEC of a library is NAME=DIR[,drives=1][,slots=10][,ie=0][,drive=ULT3580-TD8][,size=1G] or NAME=memory[,…]: a changer, drives,
+and a directory of cartridges. A DIR with nothing in it is filled with blank ones of that size=. Its drives have the LUNs before its changer.
+A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk, --tape and --library; ,lun=N
 gives another, up to 16383.
 SIGHUP reads the --config file again: disks and tapes come, go, change size and write protection while initiators work.
 A command given with --run finds SANLET_PORTAL, SANLET_TARGET and SANLET_URL_0, SANLET_URL_1 … in its environment.
@@ -127,6 +130,7 @@ SANLET_LOG=error|warn|info|debug says how much is logged on stderr.
 
 Examples:
   sanlet serve --disk d0=/srv/d0.img,size=10G --tape t0=/srv/t0.tape
+  sanlet serve --library lib=/srv/shelf,drives=2,slots=20,ie=2
   sanlet serve --portal 127.0.0.1:0 --disk d0=memory --run 'qemu-img info "$SANLET_URL_0"'`,
   )
   .action(async (options: Record<string, string & boolean & string[]>) => {

@@ -11,10 +11,12 @@ import {
   hint,
   keepingLuns,
   resolveAddition,
+  resolveLibraryAddition,
   resolveOptions,
 } from './config.ts';
 import type {
   DiskOptions,
+  LibraryOptions,
   ResolvedPortal,
   ResolvedSan,
   ResolvedTarget,
@@ -29,6 +31,7 @@ import { IsnsClient } from './iscsi/isns.ts';
 import { type IscsiTarget, IscsiNode } from './iscsi/node.ts';
 import { leadsTo } from './iscsi/own-portals.ts';
 import { Portal } from './iscsi/portal.ts';
+import { openLibrary } from './library-opener.ts';
 import { type Log, silent } from './log.ts';
 import { absentUnit } from './scsi-cmds/absent-unit.ts';
 import { identify } from './scsi-cmds/identity.ts';
@@ -38,12 +41,13 @@ import { personalityNamed } from './scsi-cmds/ssc/personality.ts';
 import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
 import { changesOf, requireSameFrame } from './served/difference.ts';
+import type { Library } from './served/library.ts';
 import { type Lun, type OpenedUnit, ServedTarget } from './served/target.ts';
 import { parseSize, SIZE_FORMS } from './sizes.ts';
 import type { UnitState } from './state/unit-state.ts';
 import { version } from './version.ts';
 
-export type { Lun };
+export type { Library, Lun };
 
 export interface SanTarget {
   readonly iqn: string;
@@ -51,7 +55,8 @@ export interface SanTarget {
 }
 
 /** A unit that is added to what is served. */
-export type AddedUnit = { readonly disk: DiskOptions } | { readonly tape: TapeOptions };
+export type AddedUnit =
+  { readonly disk: DiskOptions } | { readonly tape: TapeOptions } | { readonly library: LibraryOptions };
 
 /** Which target is meant, by its iSCSI name: the first one unless told. */
 export interface AtTarget {
@@ -79,7 +84,7 @@ const REVISION = version.split('.').slice(0, 2).join('.').padEnd(4).slice(0, 4);
 
 /** How a unit of each type comes to be: its medium and the unit over it. */
 const OPENERS: Record<
-  ResolvedUnit['type'],
+  'disk' | 'tape',
   (unit: ResolvedUnit, iqn: string, state: string | undefined, log: Log) => Promise<OpenedUnit>
 > = {
   disk: async (resolved, iqn, state, log) => {
@@ -237,6 +242,19 @@ export class San implements AsyncDisposable {
     return this.#served[0]!.luns;
   }
 
+  /** A library that is served, for what a person does at it. */
+  library(name: string, at: AtTarget = {}): Library {
+    const { libraries, device } = this.#target(at);
+    const found = libraries.find(library => library.name === name);
+    if (found !== undefined) return found;
+    const known = libraries.map(library => library.name);
+    const near = known.length === 0 ? '' : ` ${hint(name, known)}`;
+    throw new ConfigError(
+      ['library'],
+      `there is no library ${JSON.stringify(name)} in ${device.name}${near}`,
+    );
+  }
+
   /** The URL of a LUN in libiscsi's form; of the first target unless another is named. */
   url(lun: number, iqn: string = this.iqn): string {
     return `iscsi://${this.portal}/${iqn}/${lun}`;
@@ -248,7 +266,8 @@ export class San implements AsyncDisposable {
   }
 
   /**
-   * Adds a disk or a tape while initiators are at work: `await san.add({ disk: { name: 'd1', memory: '1G' } })`. Those who
+   * Adds a disk, a tape or a library while initiators are at work: `await san.add({ disk: { name: 'd1', memory: '1G' } })`;
+   * of a library it resolves to the changer. Those who
    * see it are told by a unit attention (REPORTED LUNS DATA HAS CHANGED). Rejects with ConfigError when an option is wrong,
    * with an Error of one sentence when its file cannot be had.
    */
@@ -256,6 +275,11 @@ export class San implements AsyncDisposable {
     return this.#change(async () => {
       const target = this.#target(at);
       const others = this.#served.filter(each => each !== target).map(each => each.resolved);
+      if (typeof unit === 'object' && unit !== null && 'library' in unit) {
+        const library = resolveLibraryAddition(unit.library, target.resolved, others);
+        await target.addLibrary(library);
+        return target.luns.find(({ lun }) => lun === library.changer.lun)!;
+      }
       const resolved = resolveAddition(unit, target.resolved, others);
       await target.add(resolved);
       return target.luns.find(({ lun }) => lun === resolved.lun)!;
@@ -264,12 +288,17 @@ export class San implements AsyncDisposable {
 
   /**
    * Takes a unit away and closes its medium. Commands under way end first, or with TASK ABORTED after five seconds; later
-   * ones find nothing at the LUN. A unit that is put there again is a new one.
+   * ones find nothing at the LUN. A unit that is put there again is a new one. With the changer of a library its drives go.
    */
   remove(lun: number, at: AtTarget = {}): Promise<void> {
     return this.#change(() => {
-      const { target, name } = this.#unit(lun, at);
-      return target.remove(name);
+      const { target, name, library } = this.#unit(lun, at);
+      if (library === undefined) return target.remove(name);
+      if (library !== name) {
+        const what = `LUN ${lun} is a drive of the library ${library}, and goes with its changer`;
+        throw new ConfigError(['lun'], what);
+      }
+      return target.removeLibrary(name);
     });
   }
 
@@ -320,6 +349,7 @@ export class San implements AsyncDisposable {
     const opened = plans.map(({ wanted, changes }) => ({
       ...wanted,
       units: changes.flatMap(({ opens }) => opens ?? []),
+      libraries: changes.flatMap(({ shelves }) => shelves ?? []),
     }));
     await checkMediumFiles({ ...next, targets: opened });
     const told: string[] = [];
@@ -364,11 +394,11 @@ export class San implements AsyncDisposable {
     throw new ConfigError(['target'], `there is no target ${JSON.stringify(iqn)} ${hint(iqn, known)}`);
   }
 
-  #unit(lun: number, at: AtTarget): { target: ServedTarget; name: string } {
+  #unit(lun: number, at: AtTarget): { target: ServedTarget; name: string; library: string | undefined } {
     const target = this.#target(at);
     const unit = target.resolved.units.find(each => each.lun === lun);
     if (unit === undefined) throw new ConfigError(['lun'], `there is no LUN ${lun} in ${target.device.name}`);
-    return { target, name: unit.name };
+    return { target, name: unit.name, library: unit.library };
   }
 
   /**
@@ -409,7 +439,10 @@ function serve(
   return ServedTarget.open(
     device,
     resolved,
-    unit => OPENERS[unit.type](unit, resolved.iqn, state, log),
+    {
+      unit: unit => OPENERS[unit.type as 'disk' | 'tape'](unit, resolved.iqn, state, log),
+      library: library => openLibrary(library, { iqn: resolved.iqn, state, revision: REVISION, log }),
+    },
     copying,
   );
 }

@@ -3,6 +3,8 @@ import { DEFAULT_IQN, normalName } from '../iscsi-name.ts';
 import { ConfigError } from './config-error.ts';
 import type {
   DiskOptions,
+  LibraryOptions,
+  ResolvedLibrary,
   ResolvedSan,
   ResolvedTarget,
   ResolvedUnit,
@@ -10,7 +12,8 @@ import type {
   TapeOptions,
   TargetOptions,
 } from './options.ts';
-import { resolveOptions } from './resolve.ts';
+import { driveName } from './library.ts';
+import { freeRun, resolveOptions } from './resolve.ts';
 
 /** Options for what is served already: what is said anew must not move what initiators are using. */
 
@@ -30,11 +33,19 @@ export function keepingLuns(options: SanOptions, served: Pick<ResolvedSan, 'targ
             return lun === undefined ? unit : { ...unit, lun };
           })
         : list;
-    const { disks, tapes } = of;
+    const { disks, tapes, libraries } = of;
+    const keepLibraries = (list: LibraryOptions[] | undefined): LibraryOptions[] | undefined =>
+      Array.isArray(list)
+        ? list.map(library => {
+            const lun = library?.lun === undefined ? luns.get(driveName(library?.name, 0)) : undefined;
+            return lun === undefined ? library : { ...library, lun };
+          })
+        : list;
     return {
       ...of,
       ...(disks === undefined ? {} : { disks: keep(disks) }),
       ...(tapes === undefined ? {} : { tapes: keep(tapes) }),
+      ...(libraries === undefined ? {} : { libraries: keepLibraries(libraries) }),
     };
   };
   const { targets } = options;
@@ -51,7 +62,10 @@ export function resolveAddition(
   const keys = Object.keys(given);
   const [key] = keys;
   if (keys.length !== 1 || (key !== 'disk' && key !== 'tape')) {
-    throw new ConfigError([], 'what is added is written { disk: { name, … } } or { tape: { name, … } }');
+    throw new ConfigError(
+      [],
+      'what is added is written { disk: { name, … } }, { tape: { name, … } } or { library: { name, … } }',
+    );
   }
   const resolved = resolveAlone(key, given[key]!);
   const { name, path } = resolved;
@@ -73,6 +87,45 @@ export function resolveAddition(
   const lun = wanted ?? lowestFree(taken);
   if (lun > MAX_LUN) throw wrong('lun', `a target has at most ${MAX_LUN + 1} LUNs`);
   return { ...resolved, lun };
+}
+
+/** A library that joins a target: checked, at the lowest free LUNs in a row unless it names its first. Throws ConfigError. */
+export function resolveLibraryAddition(
+  options: LibraryOptions,
+  target: ResolvedTarget,
+  others: readonly ResolvedTarget[],
+): ResolvedLibrary {
+  const wrong = (what: string, problem: string): ConfigError => new ConfigError(['library', what], problem);
+  const taken = new Map(target.units.map(each => [each.lun, each.name]));
+  const resolveAt = (lun: number | undefined): ResolvedLibrary => {
+    try {
+      const [alone] = resolveOptions({
+        libraries: [lun === undefined ? options : { ...options, lun }],
+      }).targets;
+      return alone!.libraries[0]!;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(['library', ...error.path.slice(2)], error.problem);
+    }
+  };
+  const { name, path, drives } = resolveAt(undefined);
+  const library = resolveAt(options.lun ?? freeRun(taken, 0, drives.length + 1));
+  for (const unit of [...library.drives, library.changer]) {
+    if (target.units.some(each => each.name === unit.name)) {
+      throw wrong('name', `there is a ${unit.name} in this target already; name each unit differently`);
+    }
+    if (taken.has(unit.lun)) {
+      throw wrong(
+        'lun',
+        `LUN ${unit.lun} is ${taken.get(unit.lun)} already; give each unit a number of its own`,
+      );
+    }
+  }
+  const holder = [target, ...others].flatMap(({ libraries }) => libraries).find(each => each.path === path);
+  if (path !== undefined && holder !== undefined) {
+    throw wrong('path', `${path} holds ${holder.name} already; give ${name} a directory of its own`);
+  }
+  return library;
 }
 
 function lowestFree(taken: ReadonlyMap<number, unknown>): number {

@@ -25,7 +25,7 @@ export async function readConfigFile(path: string): Promise<SanOptions> {
   try {
     const content: unknown = document.toJS({ maxAliasCount: 100 });
     if (content === null || content === undefined) {
-      throw new ConfigError([], 'the file is empty; it should have targets with disks or tapes');
+      throw new ConfigError([], 'the file is empty; it should have targets with disks, tapes or libraries');
     }
     const options = checkShape(content);
     checkMeaning(options);
@@ -90,6 +90,7 @@ function relativeTo(directory: string, options: SanOptions): SanOptions {
     ...of,
     ...(of.disks === undefined ? {} : { disks: of.disks.map(unit) }),
     ...(of.tapes === undefined ? {} : { tapes: of.tapes.map(unit) }),
+    ...(of.libraries === undefined ? {} : { libraries: of.libraries.map(unit) }),
   });
   return {
     ...target(options),

@@ -67,6 +67,8 @@ export interface TargetOptions {
   iqn?: string;
   disks?: DiskOptions[];
   tapes?: TapeOptions[];
+  /** Tape libraries: drives, a changer, and a shelf of cartridges. */
+  libraries?: LibraryOptions[];
   /** Portal groups that serve it. Default: all. */
   groups?: number[];
   redirect?: RedirectOptions;
@@ -136,6 +138,27 @@ export interface TapeOptions {
   lun?: number;
 }
 
+export interface LibraryOptions {
+  /** The changer has this name, its drives have it with `-d0`, `-d1` and so on behind it. */
+  name: string;
+  /** The directory of its cartridges, one file each; made, and filled with blank ones, when there is nothing in it. */
+  path?: string;
+  /** Cartridges in memory instead, gone when the process ends. */
+  memory?: boolean;
+  /** Default 1. */
+  drives?: number;
+  /** Default 10. */
+  slots?: number;
+  /** Import/export slots. Default 0. */
+  ie?: number;
+  /** Which drives they are taken for, as for a tape; new cartridges are of their generation. */
+  drive?: string;
+  /** Capacity of cartridges that are made for it. Default: no limit. */
+  size?: string | number;
+  /** Of the first drive; the other drives and the changer follow. Default: the lowest free ones, behind disks and tapes. */
+  lun?: number;
+}
+
 export interface ChapOptions {
   user: string;
   secret: string;
@@ -184,6 +207,8 @@ export interface ResolvedTarget {
   readonly redirect: ResolvedRedirect | undefined;
   /** By LUN, ascending. */
   readonly units: readonly ResolvedUnit[];
+  /** Their drives and changers are among the units. */
+  readonly libraries: readonly ResolvedLibrary[];
   /** At least one; the first that fits holds. */
   readonly access: readonly ResolvedRule[];
 }
@@ -204,7 +229,7 @@ export interface ResolvedMapping {
 
 export interface ResolvedUnit {
   readonly lun: number;
-  readonly type: 'disk' | 'tape';
+  readonly type: 'disk' | 'tape' | 'changer';
   readonly name: string;
   /** Absent: in memory. */
   readonly path: string | undefined;
@@ -219,4 +244,20 @@ export interface ResolvedUnit {
   readonly removable: boolean;
   /** Which drive a tape is taken for; undefined for a disk. */
   readonly drive: string | undefined;
+  /** The library that it belongs to; it has no medium of its own then. */
+  readonly library?: string;
+}
+
+export interface ResolvedLibrary {
+  readonly name: string;
+  /** Absent: in memory. */
+  readonly path: string | undefined;
+  /** Capacity of cartridges that are made for it; undefined for no limit. */
+  readonly bytes: number | undefined;
+  /** Which drives they are taken for. */
+  readonly drive: string;
+  readonly slots: number;
+  readonly importExports: number;
+  readonly drives: readonly ResolvedUnit[];
+  readonly changer: ResolvedUnit;
 }

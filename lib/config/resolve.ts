@@ -1,11 +1,12 @@
 import { MAX_LUN } from '../scsi-cmds/lun.ts';
-import { GENERIC, personalities, personalityNamed } from '../scsi-cmds/ssc/personality.ts';
 import { formatSize, parseSize, SIZE_FORMS } from '../sizes.ts';
 import { resolveAccess, resolveChap } from './access.ts';
 import { ConfigError, type ConfigPath } from './config-error.ts';
 import { DEFAULT_IQN, parseIscsiName } from '../iscsi-name.ts';
 import type {
   DiskOptions,
+  LibraryOptions,
+  ResolvedLibrary,
   ResolvedPortal,
   ResolvedSan,
   ResolvedTarget,
@@ -14,10 +15,11 @@ import type {
   TapeOptions,
   TargetOptions,
 } from './options.ts';
+import { resolveDrive } from './drive.ts';
+import { lunsOf, resolveLibrary } from './library.ts';
 import { resolveLimits } from './limits.ts';
 import { endpoint, resolveGroups, resolvePortals, resolveRedirect } from './portals.ts';
 import { checkShape } from './shape.ts';
-import { hint } from './suggestion.ts';
 import { warnOfShortSecrets } from './short-secrets.ts';
 
 /** What `memory: true` makes of a disk. */
@@ -70,25 +72,27 @@ function resolveTargets(
   const media = new Media();
   const resolved = written.map(({ options, path }) => resolveTarget(options, path, names, media, portals));
   if (resolved.every(({ units, redirect }) => units.length === 0 && redirect === undefined)) {
-    throw new ConfigError([], 'there is nothing to serve: give at least one disk or tape');
+    throw new ConfigError([], 'there is nothing to serve: give at least one disk, tape or library');
   }
   return resolved;
 }
+
+type Claimed = Pick<ResolvedLibrary, 'name' | 'path'> & Partial<Pick<ResolvedUnit, 'readOnly'>>;
 
 /** Which file holds which unit: a file in two places would be changed behind the back of one. */
 class Media {
   readonly #byPath = new Map<string, { name: string; readOnly: boolean }>();
 
-  claim(unit: ResolvedUnit, path: ConfigPath): void {
+  claim(unit: Claimed, path: ConfigPath): void {
     if (unit.path === undefined) return;
     const other = this.#byPath.get(unit.path);
-    if (other !== undefined && !(other.readOnly && unit.readOnly)) {
+    if (other !== undefined && !(other.readOnly && unit.readOnly === true)) {
       throw new ConfigError(
         [...path, 'path'],
         `${unit.path} holds ${other.name} already; give ${unit.name} a file of its own`,
       );
     }
-    this.#byPath.set(unit.path, unit);
+    this.#byPath.set(unit.path, { name: unit.name, readOnly: unit.readOnly === true });
   }
 }
 
@@ -121,18 +125,35 @@ function resolveTarget(
       path: [...path, 'tapes', i],
     })),
   ];
-  const luns = assignLuns(written);
+  const shelves = (options.libraries ?? []).map((library, i) => ({
+    options: library,
+    path: [...path, 'libraries', i],
+  }));
+  const luns = assignLuns([
+    ...written.map(unit => ({ ...unit, count: 1 })),
+    ...shelves.map(library => ({ ...library, count: lunsOf(library.options, library.path) })),
+  ]);
   const taken = new Set<string>();
-  const units = written.map((unit, i) => {
-    const resolved = resolveUnit(unit.type, unit.options, luns[i]!, unit.path);
-    if (taken.has(resolved.name)) {
+  const enter = <U extends ResolvedUnit>(unit: U, at: ConfigPath): U => {
+    if (taken.has(unit.name)) {
       throw new ConfigError(
-        [...unit.path, 'name'],
-        `there is a ${resolved.name} in this target already; name each unit differently`,
+        [...at, 'name'],
+        `there is a ${unit.name} in this target already; name each unit differently`,
       );
     }
-    taken.add(resolved.name);
+    taken.add(unit.name);
+    return unit;
+  };
+  const units = written.map((unit, i) => {
+    const resolved = enter(resolveUnit(unit.type, unit.options, luns[i]!, unit.path), unit.path);
     media.claim(resolved, unit.path);
+    return resolved;
+  });
+  const libraries = shelves.map((library, i) => {
+    requireName(library.options.name, library.path);
+    const resolved = resolveLibrary(library.options, luns[written.length + i]!, library.path);
+    for (const unit of [...resolved.drives, resolved.changer]) units.push(enter(unit, library.path));
+    media.claim(resolved, library.path);
     return resolved;
   });
   const groups = resolveGroups(options, portals, path);
@@ -141,52 +162,72 @@ function resolveTarget(
     groups,
     redirect: resolveRedirect(options, groups, path),
     units: units.sort((a, b) => a.lun - b.lun),
+    libraries,
     access: resolveAccess(options, units, path),
   };
 }
 
-/** The given ones stand; the others get the lowest free numbers in order. */
-function assignLuns(units: readonly { options: DiskOptions | TapeOptions; path: ConfigPath }[]): number[] {
+interface Numbered {
+  readonly options: DiskOptions | TapeOptions | LibraryOptions;
+  readonly path: ConfigPath;
+  /** LUNs in a row that it takes. */
+  readonly count: number;
+}
+
+/** The given ones stand; the others get the lowest free numbers in order. The first one where there are several. */
+function assignLuns(units: readonly Numbered[]): number[] {
   const given = new Map<number, string>();
-  for (const { options, path } of units) {
-    if (options.lun === undefined) continue;
-    if (!Number.isInteger(options.lun) || options.lun < 0 || options.lun > MAX_LUN) {
-      throw new ConfigError(
-        [...path, 'lun'],
-        `must be a whole number from 0 to ${MAX_LUN}, not ${options.lun}`,
-      );
+  for (const { options, path, count } of units) {
+    const { lun, name } = options;
+    if (lun === undefined) continue;
+    const most = MAX_LUN - count + 1;
+    if (!Number.isInteger(lun) || lun < 0 || lun > most) {
+      throw new ConfigError([...path, 'lun'], `must be a whole number from 0 to ${most}, not ${lun}`);
     }
-    const other = given.get(options.lun);
-    if (other !== undefined) {
-      throw new ConfigError(
-        [...path, 'lun'],
-        `LUN ${options.lun} is ${other} already; give each unit a number of its own`,
-      );
+    for (let each = lun; each < lun + count; each++) {
+      const other = given.get(each);
+      if (other !== undefined) {
+        throw new ConfigError(
+          [...path, 'lun'],
+          `LUN ${each} is ${other} already; give each unit a number of its own`,
+        );
+      }
+      given.set(each, name);
     }
-    given.set(options.lun, options.name);
   }
   let next = 0;
-  return units.map(({ options, path }) => {
+  return units.map(({ options, path, count }) => {
     if (options.lun !== undefined) return options.lun;
-    while (given.has(next)) next++;
-    if (next > MAX_LUN) throw new ConfigError(path, `a target has at most ${MAX_LUN + 1} LUNs`);
-    return next++;
+    const first = freeRun(given, next, count);
+    next = first + count;
+    if (next > MAX_LUN + 1) throw new ConfigError(path, `a target has at most ${MAX_LUN + 1} LUNs`);
+    return first;
   });
 }
 
+/** The first of `count` numbers in a row, from `from` on, that are not taken. */
+export function freeRun(taken: { has(lun: number): boolean }, from: number, count: number): number {
+  let first = from;
+  for (let lun = first; lun < first + count; lun++) if (taken.has(lun)) first = lun + 1;
+  return first;
+}
+
+function requireName(name: string, path: ConfigPath): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name.length <= LONGEST_UNIT_NAME) return;
+  throw new ConfigError(
+    [...path, 'name'],
+    `${JSON.stringify(name)} is no name: up to ${LONGEST_UNIT_NAME} letters, digits, dots, dashes and underscores, a letter or digit first`,
+  );
+}
+
 function resolveUnit(
-  type: ResolvedUnit['type'],
+  type: 'disk' | 'tape',
   options: DiskOptions & TapeOptions,
   lun: number,
   path: ConfigPath,
 ): ResolvedUnit {
   const { name } = options;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) || name.length > LONGEST_UNIT_NAME) {
-    throw new ConfigError(
-      [...path, 'name'],
-      `${JSON.stringify(name)} is no name: up to ${LONGEST_UNIT_NAME} letters, digits, dots, dashes and underscores, a letter or digit first`,
-    );
-  }
+  requireName(name, path);
   const inMemory = options.memory !== undefined && options.memory !== false;
   if (inMemory && options.path !== undefined) {
     throw new ConfigError(
@@ -215,14 +256,6 @@ function resolveUnit(
     removable: type === 'tape' || (options.removable ?? false),
     drive: type === 'tape' ? resolveDrive(options.drive, [...path, 'drive']) : undefined,
   };
-}
-
-function resolveDrive(name: string | undefined, path: ConfigPath): string {
-  if (name === undefined) return GENERIC.name;
-  const found = personalityNamed(name);
-  if (found !== undefined) return found.name;
-  const names = personalities.map(each => each.name);
-  throw new ConfigError(path, `there is no drive ${JSON.stringify(name)} ${hint(name, names)}`);
 }
 
 function resolveBytes(

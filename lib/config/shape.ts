@@ -79,6 +79,21 @@ const tape = keys(
   },
   new Map(Object.entries(FOR_DISKS)),
 );
+const library = keys(
+  'a library',
+  {
+    name: text,
+    path: v.optional(text),
+    memory: v.optional(flag),
+    drives: v.optional(v.number(wants('a number'))),
+    slots: v.optional(v.number(wants('a number'))),
+    ie: v.optional(v.number(wants('a number'))),
+    drive: v.optional(text),
+    size: v.optional(size),
+    lun: v.optional(v.number(wants('a number'))),
+  },
+  new Map(Object.entries(FOR_DISKS)),
+);
 const credentials = { user: text, secret: text };
 const chap = keys('CHAP', {
   ...credentials,
@@ -125,6 +140,7 @@ const target = {
   iqn: v.optional(text),
   disks: v.optional(list(disk)),
   tapes: v.optional(list(tape)),
+  libraries: v.optional(list(library)),
   groups: v.optional(list(number)),
   redirect: v.optional(redirect),
   chap: v.optional(chap),

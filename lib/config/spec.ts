@@ -1,13 +1,16 @@
 import { ConfigError } from './config-error.ts';
-import type { DiskOptions, TapeOptions } from './options.ts';
+import type { DiskOptions, LibraryOptions, TapeOptions } from './options.ts';
 import { FOR_DISKS } from './shape.ts';
 import { hint } from './suggestion.ts';
 
 /** The SPEC of a unit on the command line: `NAME=PATH[,size=1G][,block=512|4096][,ro][,removable]`, `NAME=memory[,size=64M]`. */
 
+export type SpecType = 'disk' | 'tape' | 'library';
+
 const WORDS = {
   disk: { values: ['size', 'block', 'physical', 'thin', 'lun'], flags: ['ro', 'removable'] },
   tape: { values: ['size', 'lun', 'drive'], flags: ['ro', 'removable'] },
+  library: { values: ['drives', 'slots', 'ie', 'size', 'lun', 'drive'], flags: [] },
 } as const;
 
 /** Their values are no numbers. */
@@ -17,6 +20,8 @@ const BLOCKS = new Set(['block', 'physical']);
 const FORM = {
   disk: 'NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]',
   tape: 'NAME=PATH[,size=1G][,drive=ULT3580-TD8][,ro][,removable] or NAME=memory[,size=64M]',
+  library:
+    'NAME=DIR[,drives=2][,slots=20][,ie=2][,drive=ULT3580-TD8][,size=1G] or NAME=memory[,drives=2][,slots=20]',
 } as const;
 
 export function parseDiskSpec(spec: string): DiskOptions {
@@ -27,8 +32,12 @@ export function parseTapeSpec(spec: string): TapeOptions {
   return parseSpec('tape', spec) as unknown as TapeOptions;
 }
 
+export function parseLibrarySpec(spec: string): LibraryOptions {
+  return parseSpec('library', spec) as unknown as LibraryOptions;
+}
+
 /** `,,` is a comma of the path. A file that is called memory is `./memory`. */
-function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown> {
+function parseSpec(type: SpecType, spec: string): Record<string, unknown> {
   const where = `--${type} ${spec}`;
   const [medium, ...words] = spec.split(/(?<!,),(?!,)/).map(part => part.replaceAll(',,', ','));
   const equals = medium!.indexOf('=');
@@ -52,7 +61,7 @@ function parseSpec(type: 'disk' | 'tape', spec: string): Record<string, unknown>
     if (!isFlag && !(values as readonly string[]).includes(key)) {
       throw new ConfigError(
         [],
-        (type === 'tape' ? FOR_DISKS[key] : undefined) ??
+        (type === 'disk' ? undefined : FOR_DISKS[key]) ??
           `a ${type} has no option ${JSON.stringify(key)} ${hint(key, [...values, ...flags])}`,
         where,
       );

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError } from '../config/config-error.ts';
-import type { ResolvedSan, ResolvedTarget, ResolvedUnit } from '../config/options.ts';
+import type { ResolvedLibrary, ResolvedSan, ResolvedTarget, ResolvedUnit } from '../config/options.ts';
 import { formatSize } from '../sizes.ts';
 import type { ServedTarget } from './target.ts';
 
@@ -9,6 +9,8 @@ export interface Change {
   readonly told: string;
   /** A unit that is to be opened; its file is looked at before anything changes. */
   readonly opens?: ResolvedUnit;
+  /** Or a library, whose directory is. */
+  readonly shelves?: ResolvedLibrary;
   /** Gives back what is told instead; the empty string for nothing. */
   run(target: ServedTarget): Promise<string | void>;
 }
@@ -40,16 +42,21 @@ export function changesOf(now: ResolvedTarget, next: ResolvedTarget): Change[] {
       now.iqn,
     );
   }
-  const before = new Map(now.units.map(unit => [unit.name, unit]));
-  const after = new Map(next.units.map(unit => [unit.name, unit]));
-  const removed = now.units.filter(({ name }) => !after.has(name));
-  const added = next.units.filter(({ name }) => !before.has(name));
-  const kept = next.units.filter(({ name }) => before.has(name));
+  // Units of a library come and go with it.
+  const own = ({ units }: ResolvedTarget): ResolvedUnit[] => units.filter(unit => unit.library === undefined);
+  const before = new Map(own(now).map(unit => [unit.name, unit]));
+  const after = new Map(own(next).map(unit => [unit.name, unit]));
+  const removed = own(now).filter(({ name }) => !after.has(name));
+  const added = own(next).filter(({ name }) => !before.has(name));
+  const kept = own(next).filter(({ name }) => before.has(name));
+  const libraries = libraryChanges(now, next);
   return [
     // First: their LUNs and files may be another's next.
     ...removed.map(removal),
+    ...libraries.removed,
     ...kept.flatMap(unit => unitChanges(before.get(unit.name)!, unit)),
     ...added.map(addition),
+    ...libraries.added,
     ...FRAME.filter(({ key }) => !isDeepStrictEqual(now[key], next[key])).map(({ told }) => ({
       told,
       run: async () => undefined,
@@ -67,6 +74,46 @@ const addition = (unit: ResolvedUnit): Change => ({
   opens: unit,
   run: target => target.add(unit),
 });
+
+/** A library is as it is for as long as it is served. */
+function libraryChanges(now: ResolvedTarget, next: ResolvedTarget): { removed: Change[]; added: Change[] } {
+  const before = new Map(now.libraries.map(library => [library.name, library]));
+  const after = new Map(next.libraries.map(library => [library.name, library]));
+  for (const library of now.libraries) {
+    const other = after.get(library.name);
+    if (other === undefined || isDeepStrictEqual(madeOf(library), madeOf(other))) continue;
+    throw new ConfigError(
+      [],
+      'what a library is made of cannot change while it is served: take it out, load that, and put it back',
+      library.name,
+    );
+  }
+  return {
+    removed: now.libraries
+      .filter(({ name }) => !after.has(name))
+      .map(({ name }) => ({
+        told: `library ${name} removed`,
+        run: (target: ServedTarget) => target.removeLibrary(name),
+      })),
+    added: next.libraries
+      .filter(({ name }) => !before.has(name))
+      .map(library => ({
+        told: `library ${library.name} added at LUN ${library.drives[0]!.lun} to ${library.changer.lun}`,
+        shelves: library,
+        run: (target: ServedTarget) => target.addLibrary(library),
+      })),
+  };
+}
+
+/** All but the size of cartridges to come. */
+const madeOf = ({ path, drive, slots, importExports, drives, changer }: ResolvedLibrary): unknown => [
+  path,
+  drive,
+  slots,
+  importExports,
+  drives.map(({ lun }) => lun),
+  changer.lun,
+];
 
 function unitChanges(now: ResolvedUnit, next: ResolvedUnit): Change[] {
   const { name } = next;

@@ -1,20 +1,23 @@
-import type { ResolvedTarget, ResolvedUnit } from '../config/options.ts';
+import type { ResolvedLibrary, ResolvedTarget, ResolvedUnit } from '../config/options.ts';
 import { addCopyManager, type CopyManager, type CopyManagerOptions } from '../copy-manager/copy-manager.ts';
 import type { LogicalUnit } from '../scsi-cmds/logical-unit.ts';
 import { DiskUnit } from '../scsi-cmds/sbc/disk-unit.ts';
 import type { TargetDevice } from '../scsi-cmds/target-device.ts';
+import { Library, type OpenedLibrary } from './library.ts';
 
 /** A logical unit as an initiator will find it. */
 export interface Lun {
   readonly lun: number;
-  readonly type: 'disk' | 'tape';
+  readonly type: 'disk' | 'tape' | 'changer';
   readonly name: string;
-  /** Size of a disk, capacity of a tape (0 for no limit). */
+  /** Size of a disk, capacity of a tape (0 for no limit); 0 in a library. */
   readonly bytes: number;
   /** Logical block length of a disk, 0 for a tape. */
   readonly blockSize: number;
   /** NAA designator of VPD page 83h, in hexadecimal. */
   readonly naa: string;
+  /** The library that it belongs to. */
+  readonly library?: string;
 }
 
 /** A unit, opened; `bytes` is what a tape has, a disk says its size itself. */
@@ -23,7 +26,16 @@ export interface OpenedUnit {
   readonly bytes: number;
 }
 
-export type OpenUnit = (resolved: ResolvedUnit) => Promise<OpenedUnit>;
+/** How what is served comes to be. */
+export interface Openers {
+  unit(resolved: ResolvedUnit): Promise<OpenedUnit>;
+  library(resolved: ResolvedLibrary): Promise<OpenedLibrary>;
+}
+
+interface ServedLibrary {
+  readonly resolved: ResolvedLibrary;
+  readonly library: Library;
+}
 
 interface ServedUnit extends OpenedUnit {
   readonly openedReadOnly: boolean;
@@ -43,13 +55,14 @@ export class ServedTarget {
   readonly copies: CopyManager;
   /** What is said of the target beside its units. */
   frame: ResolvedTarget;
-  readonly #open: OpenUnit;
+  readonly #open: Openers;
   readonly #units = new Map<string, ServedUnit>();
+  readonly #libraries = new Map<string, ServedLibrary>();
 
   private constructor(
     device: TargetDevice,
     resolved: ResolvedTarget,
-    open: OpenUnit,
+    open: Openers,
     copying: CopyManagerOptions,
   ) {
     this.device = device;
@@ -62,12 +75,13 @@ export class ServedTarget {
   static async open(
     device: TargetDevice,
     resolved: ResolvedTarget,
-    open: OpenUnit,
+    open: Openers,
     copying: CopyManagerOptions,
   ): Promise<ServedTarget> {
     const target = new ServedTarget(device, resolved, open, copying);
     try {
-      for (const unit of resolved.units) await target.add(unit);
+      for (const unit of resolved.units) if (unit.library === undefined) await target.add(unit);
+      for (const library of resolved.libraries) await target.addLibrary(library);
     } catch (error) {
       await device.close();
       throw error;
@@ -78,7 +92,8 @@ export class ServedTarget {
   /** As it is now, its units by LUN. */
   get resolved(): ResolvedTarget {
     const units = [...this.#units.values()].map(({ resolved }) => resolved);
-    return { ...this.frame, units: units.sort((a, b) => a.lun - b.lun) };
+    const libraries = [...this.#libraries.values()].map(({ resolved }) => resolved);
+    return { ...this.frame, units: units.sort((a, b) => a.lun - b.lun), libraries };
   }
 
   /** By LUN, ascending. */
@@ -92,13 +107,14 @@ export class ServedTarget {
         bytes: unit instanceof DiskUnit ? unit.bytes : bytes,
         blockSize: resolved.blockSize,
         naa: unit.identity.naa.toString('hex'),
+        ...(resolved.library === undefined ? {} : { library: resolved.library }),
       };
     });
   }
 
   /** Opens the unit's medium and puts it at its LUN: a new unit, whatever stood there or had its name. */
   async add(resolved: ResolvedUnit): Promise<void> {
-    const opened = await this.#open(resolved);
+    const opened = await this.#open.unit(resolved);
     const { unit } = opened;
     // A medium in memory is lost when it is opened anew, so that its protection is the unit's.
     unit.protection = resolved.readOnly;
@@ -116,11 +132,48 @@ export class ServedTarget {
     await unit.close();
   }
 
+  library(name: string): Library | undefined {
+    return this.#libraries.get(name)?.library;
+  }
+
+  get libraries(): readonly Library[] {
+    return [...this.#libraries.values()].map(({ library }) => library);
+  }
+
+  /** Opens the library and puts its drives and its changer at their LUNs. */
+  async addLibrary(resolved: ResolvedLibrary): Promise<void> {
+    const { drives, changer } = await this.#open.library(resolved);
+    const put = (unit: LogicalUnit, of: ResolvedUnit): void => {
+      this.device.add(of.lun, unit);
+      this.#units.set(of.name, { unit, bytes: 0, openedReadOnly: false, resolved: of });
+    };
+    drives.forEach((drive, i) => {
+      this.copies.equip(drive);
+      put(drive, resolved.drives[i]!);
+    });
+    put(changer, resolved.changer);
+    this.#libraries.set(resolved.name, { resolved, library: new Library(resolved.name, changer) });
+  }
+
+  /** The changer goes first: what it moves is let end. */
+  async removeLibrary(name: string): Promise<void> {
+    const { resolved } = this.#libraries.get(name)!;
+    this.#libraries.delete(name);
+    const units = [resolved.changer, ...resolved.drives].map(each => this.#units.get(each.name)!);
+    for (const { resolved: each } of units) this.#units.delete(each.name);
+    for (const { resolved: each } of units) await this.device.remove(each.lun, REMOVAL_GRACE_MS);
+    await units[0]!.unit.close(); // and the drives with it
+  }
+
   /** True when it changed. `bytes` undefined: the size that its file has by now. */
   async resize(name: string, bytes: number | undefined): Promise<boolean> {
     const served = this.#units.get(name)!;
     if (!(served.unit instanceof DiskUnit)) {
-      throw new Error(`${name} is a tape, and its size is that of its cartridge`);
+      throw new Error(
+        served.resolved.type === 'tape'
+          ? `${name} is a tape, and its size is that of its cartridge`
+          : `${name} is a changer, and has no size`,
+      );
     }
     let changed: boolean;
     try {

@@ -10,6 +10,7 @@ import {
   parseDiskSpec,
   parseIscsiName,
   parsePortal,
+  parseLibrarySpec,
   parseTapeSpec,
   readConfigFile,
   resolveOptions,
@@ -243,6 +244,7 @@ void t.test('resolved options', t => {
               drive: 'LTO',
             },
           ],
+          libraries: [],
         },
       ],
     },
@@ -342,7 +344,7 @@ void t.test('portal groups and redirection', t => {
 void t.test('every complaint of resolveOptions', t => {
   const d = (more: object): SanOptions => ({ disks: [{ name: 'd', memory: true, ...more }] });
   const cases: [unknown, string | RegExp][] = [
-    [{}, 'there is nothing to serve: give at least one disk or tape'],
+    [{}, 'there is nothing to serve: give at least one disk, tape or library'],
     [{ targets: [{ iqn: 'iqn.2026-01.io.x:a' }] }, /nothing to serve/],
     [{ disk: [] }, 'disk: there is no such key in the configuration (did you mean disks?)'],
     [
@@ -542,7 +544,11 @@ void t.test('words of the command line', t => {
   t.equal(optionsOfWords(words({ portals: ['a:2'] }), file).portals?.[0], 'a:2', 'words replace the file');
 
   for (const [more, base, sentence] of [
-    [{}, undefined, 'there is nothing to serve: give at least one disk or tape, such as --disk d0=memory'],
+    [
+      {},
+      undefined,
+      'there is nothing to serve: give at least one disk, tape or library, such as --disk d0=memory',
+    ],
     [
       { units: [unit, { type: 'disk', spec: 'd=memory,size=6' }] },
       undefined,
@@ -718,6 +724,175 @@ void t.test('files of media, looked at before anything is opened', async t => {
   await chmod(at('closed'), 0o700);
 });
 
+void t.test('tape libraries', async t => {
+  t.strictSame(parseLibrarySpec('lib=/srv/shelf,drives=2,slots=20,ie=2,size=1G,lun=3'), {
+    name: 'lib',
+    path: '/srv/shelf',
+    drives: 2,
+    slots: 20,
+    ie: 2,
+    size: '1G',
+    lun: 3,
+  });
+  t.strictSame(parseLibrarySpec('lib=memory'), { name: 'lib', memory: true });
+  for (const [spec, sentence] of [
+    ['lib', /^--library lib: a library is written NAME=DIR\[,drives=2\]/],
+    ['=/d', /its name is empty; a library is written/],
+    ['lib=/d,slot=2', /a library has no option "slot" \(did you mean slots\?\)/],
+    ['lib=/d,ro', /a library has no option "ro"/],
+    ['lib=/d,block=512', /block is for disks/],
+    ['lib=/d,slots', /slots needs a value/],
+    ['lib=/d,slots=many', /slots must be a number, not "many"/],
+    ['lib=/d,ie=1,ie=2', /ie is given twice/],
+  ] as const) {
+    t.match(
+      said(() => parseLibrarySpec(spec)),
+      sentence,
+      spec,
+    );
+  }
+
+  const library = { name: 'lib', path: '/srv/shelf' };
+  const unitsOf = (options: SanOptions): string[] =>
+    resolveOptions(options).targets[0]!.units.map(({ lun, type, name }) => `${lun} ${type} ${name}`);
+  t.strictSame(
+    unitsOf({ libraries: [library] }),
+    ['0 tape lib-d0', '1 changer lib'],
+    'one drive unless told',
+  );
+  t.match(resolveOptions({ libraries: [library] }).targets[0]!.libraries, [{ slots: 10, importExports: 0 }]);
+  t.strictSame(
+    unitsOf({
+      disks: [{ name: 'd', memory: true, lun: 1 }],
+      tapes: [{ name: 't', memory: true }],
+      libraries: [
+        { ...library, drives: 2 },
+        { name: 'two', memory: true, lun: 7 },
+      ],
+    }),
+    [
+      '0 tape t',
+      '1 disk d',
+      '2 tape lib-d0',
+      '3 tape lib-d1',
+      '4 changer lib',
+      '7 tape two-d0',
+      '8 changer two',
+    ],
+    'drives and then the changer',
+  );
+  t.strictSame(
+    unitsOf({ disks: [{ name: 'd', memory: true, lun: 2 }], libraries: [{ ...library, drives: 2 }] }),
+    ['2 disk d', '3 tape lib-d0', '4 tape lib-d1', '5 changer lib'],
+    'its LUNs lie together',
+  );
+  const [mapped] = resolveOptions({
+    libraries: [{ ...library, drives: 2 }],
+    access: [{ luns: ['lib', { name: 'lib-d1', ro: true }] }],
+  }).targets;
+  t.strictSame(
+    [...mapped!.access[0]!.luns!.values()].map(({ name }) => name),
+    ['lib', 'lib-d1'],
+  );
+
+  const words = (...units: ServeWords['units']): ServeWords => ({ portals: [], units });
+  t.strictSame(
+    unitsOf(
+      optionsOfWords(
+        words(
+          { type: 'disk', spec: 'a=memory' },
+          { type: 'library', spec: 'lib=/srv/shelf,drives=2' },
+          { type: 'tape', spec: 't=memory' },
+          { type: 'disk', spec: 'b=memory,lun=5' },
+          { type: 'library', spec: 'two=memory' },
+        ),
+      ),
+    ),
+    [
+      '0 disk a',
+      '1 tape lib-d0',
+      '2 tape lib-d1',
+      '3 changer lib',
+      '4 tape t',
+      '5 disk b',
+      '6 tape two-d0',
+      '7 changer two',
+    ],
+    'in argv it takes its place among the other words',
+  );
+  t.strictSame(
+    unitsOf(
+      optionsOfWords(words({ type: 'disk', spec: 'z=memory' }), { libraries: [{ ...library, drives: 2 }] }),
+    ),
+    ['0 tape lib-d0', '1 tape lib-d1', '2 changer lib', '3 disk z'],
+    'behind the library of a file',
+  );
+
+  const wrong = (more: object, options: SanOptions = {}): string =>
+    said(() => resolveOptions({ ...options, libraries: [{ ...library, ...more }] }));
+  for (const [more, options, sentence] of [
+    [{ drives: 0 }, {}, 'libraries[0].drives: must be a whole number from 1 to 128, not 0'],
+    [{ drives: 1.5 }, {}, 'libraries[0].drives: must be a whole number from 1 to 128, not 1.5'],
+    [{ slots: 10_001 }, {}, 'libraries[0].slots: must be a whole number from 1 to 10000, not 10001'],
+    [{ ie: 257 }, {}, 'libraries[0].ie: must be a whole number from 0 to 256, not 257'],
+    [{ slots: '20' }, {}, 'libraries[0].slots: must be a number, not "20"'],
+    [{ drive: '2' }, {}, /^libraries\[0\]\.drive: there is no drive "2" \(known: LTO, /],
+    [{ size: 'big' }, {}, /^libraries\[0\]\.size: "big" is not/],
+    [
+      { memory: true },
+      {},
+      'libraries[0].memory: lib cannot lie in memory and in a directory; leave out memory or path',
+    ],
+    [{ path: undefined }, {}, 'libraries[0]: lib has no shelf; give it a path, or memory: true'],
+    [{ name: '' }, {}, 'libraries[0].name: must not be empty'],
+    [{ name: '-' }, {}, /^libraries\[0\]\.name: "-" is no name/],
+    [{ slot: 3 }, {}, 'libraries[0].slot: there is no such key in a library (did you mean slots?)'],
+    [{ block: 512 }, {}, /^libraries\[0\]\.block: block is for disks/],
+    [{ lun: 16_383 }, {}, 'libraries[0].lun: must be a whole number from 0 to 16382, not 16383'],
+    [
+      { lun: 1 },
+      { disks: [{ name: 'd', memory: true, lun: 2 }] },
+      'libraries[0].lun: LUN 2 is d already; give each unit a number of its own',
+    ],
+    [
+      {},
+      { disks: [{ name: 'lib', memory: true }] },
+      'libraries[0].name: there is a lib in this target already; name each unit differently',
+    ],
+    [
+      {},
+      { tapes: [{ name: 'lib-d0', memory: true }] },
+      'libraries[0].name: there is a lib-d0 in this target already; name each unit differently',
+    ],
+    [
+      { path: '/srv/d' },
+      { tapes: [{ name: 't', path: '/srv/d' }] },
+      'libraries[0].path: /srv/d holds t already; give lib a file of its own',
+    ],
+  ] as [object, SanOptions, string | RegExp][]) {
+    const got = wrong(more, options);
+    if (typeof sentence === 'string') t.equal(got, sentence);
+    else t.match(got, sentence);
+  }
+  const inWords = (spec: string): string => said(() => optionsOfWords(words({ type: 'library', spec })));
+  t.equal(
+    inWords('lib=/d,drives=0'),
+    '--library lib=/d,drives=0: drives: must be a whole number from 1 to 128, not 0',
+  );
+  t.equal(
+    inWords('lib=/d,ie=300'),
+    '--library lib=/d,ie=300: ie: must be a whole number from 0 to 256, not 300',
+  );
+
+  const dir = t.testdir({ file: 'x', shelf: {} });
+  const check = (path: string): Promise<string> =>
+    saidLater(checkMediumFiles(resolveOptions({ libraries: [{ name: 'lib', path: join(dir, path) }] })));
+  t.equal(await check('shelf'), 'no error');
+  t.equal(await check('new'), 'no error', 'it will be made');
+  t.match(await check('file'), /^lib: .*file is no directory, and a library has its cartridges in one$/);
+  t.match(await check('none/new'), /cannot be made: there is no directory/);
+});
+
 void t.test('rules of access', t => {
   const units: SanOptions = {
     disks: [
@@ -841,8 +1016,12 @@ void t.test('the configuration of docs/serving.md is what it says it is', async 
       { lun: 0, name: 'd0', thinBytes: 5 * KIB * MIB },
       { lun: 1, name: 'scratch' },
       { lun: 2, name: 't0' },
+      { lun: 10, name: 'lib-d0', drive: 'ULT3580-TD8' },
+      { lun: 11, name: 'lib-d1' },
+      { lun: 12, type: 'changer', name: 'lib' },
       { lun: 300, name: 'gold' },
     ],
+    libraries: [{ name: 'lib', slots: 20, importExports: 2 }],
     access: [
       {
         chap: { user: 'web' },
