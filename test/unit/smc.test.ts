@@ -743,9 +743,9 @@ void t.test('cartridges that no drive can read', async t => {
     '2:401 full except access code=3000 A00002L6',
     '2:402 full except access code=3000 A00003L6',
   ]);
-  for (const [slot, name] of [
-    [SLOT + 1, 'A00002L6'],
-    [SLOT + 2, 'A00003L6'],
+  for (const [slot, why] of [
+    [SLOT + 1, 'A00002L6.tape is cut short within its label'],
+    [SLOT + 2, 'A00003L6.tape is not a sanlet cartridge'],
   ] as const) {
     lines.length = 0;
     t.equal((await a.send(lun, moveCdb(slot, DRIVE))).said, '', 'the robot can carry it');
@@ -753,10 +753,7 @@ void t.test('cartridges that no drive can read', async t => {
     t.equal((await a.send(0, '08 00 000064 00')).said, '3/3000');
     t.equal((await a.send(0, '1b 00 00 00 01 00')).said, '3/3000');
     t.equal(lines.length, 1, 'one sentence');
-    t.match(
-      lines[0],
-      new RegExp(`^error: loaded and cannot be read: .*${name}.tape is not a sanlet cartridge$`),
-    );
+    t.match(lines[0], new RegExp(`^error: loaded and cannot be read: .*${why}$`));
     t.match(
       elements(await a.send(lun, statusCdb({ type: 4, count: 1 })))[0],
       /^4:100 full except access .*code=3000 .*A0000/,

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, parse, resolve } from 'node:path';
 import { type DocumentKind, readDocument, writeDocument } from '../../state/document.ts';
 import { acquireLock, InUseError, type Lock } from '../../state/lock-file.ts';
@@ -10,8 +10,8 @@ import {
   type Taken,
   type TapeShelf,
 } from '../tape-shelf.ts';
-import { CARTRIDGE_BLOCK_BYTES, readBlock } from './cartridge-block.ts';
 import { openCartridgeFile } from './cartridge-file.ts';
+import { readLabel } from './read-label.ts';
 
 export interface ShelfDirectoryOptions {
   /** Made when it is not there. */
@@ -143,24 +143,19 @@ class ShelfDirectory implements TapeShelf {
       worm: false,
       problem,
     });
-    let block: Buffer;
+    const path = this.#file(id);
     try {
-      block = await firstBlock(this.#file(id));
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      return code === 'ENOENT' ? undefined : unreadable(`cannot be read: ${message}`);
-    }
-    // What opens it makes a blank cartridge of it.
-    if (block.length === 0 && id.endsWith(EXTENSION)) {
-      return { id, barcode: parse(id).name, mediaType: '', worm: false };
-    }
-    if (block.length < CARTRIDGE_BLOCK_BYTES) return unreadable('is not a sanlet cartridge');
-    try {
-      const { label } = readBlock(block);
-      const { barcode, mediaType, worm } = label;
+      const stats = await stat(path);
+      if (!stats.isFile()) return unreadable('is no regular file'); // a pipe would wait for its writer
+      // What opens it makes a blank cartridge of it.
+      if (stats.size === 0 && id.endsWith(EXTENSION)) {
+        return { id, barcode: parse(id).name, mediaType: '', worm: false };
+      }
+      const { barcode, mediaType, worm } = await readLabel(path);
       return { id, barcode: barcode === '' ? parse(id).name : barcode, mediaType, worm };
     } catch (error) {
-      return unreadable((error as Error).message);
+      const { code, message } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? undefined : unreadable(message);
     }
   }
 
@@ -206,18 +201,5 @@ class ShelfDirectory implements TapeShelf {
 
   close(): void {
     this.#lock.release();
-  }
-}
-
-/** Fewer bytes where the file is shorter. Opening a pipe would wait for a writer. */
-async function firstBlock(path: string): Promise<Buffer> {
-  const stats = await stat(path);
-  if (!stats.isFile()) throw new Error('it is no regular file');
-  const file = await open(path, 'r');
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(CARTRIDGE_BLOCK_BYTES), 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
   }
 }
