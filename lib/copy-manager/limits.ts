@@ -91,6 +91,12 @@ export const OPTIMAL_ROD_BYTES = MAX_SEGMENT_BYTES;
 export const MAX_TOKENS_OF_NEXUS = 256;
 export const MAX_TOKENS = 1024;
 
+/** Tokens that one copy makes: 64 MiB of them at most wait to be fetched, with all results of all nexuses. */
+export const MAX_TOKENS_OF_COPY = 8;
+
+/** Points in time of a target's disks: each write to a disk looks at those of its own, at 50 ns for each. */
+export const MAX_POINTS_IN_TIME = 2 * MAX_TOKENS;
+
 /** How ended tokens came to their end is remembered of so many, for twice their lifetime (SPC-4 5.17.6.7). */
 export const MAX_ENDED_TOKENS = 4096;
 

@@ -95,6 +95,11 @@ export class CopyOperation implements Origin, BackgroundWork {
     this.held = undefined;
   }
 
+  /** Held data or tokens wait for whoever is to fetch them. */
+  get unfetched(): boolean {
+    return this.held !== undefined || this.tokens.length > 0;
+  }
+
   /** Whether a reset has taken away what was known of it. */
   get forgotten(): boolean {
     return !this.running && this.resets !== this.unit.resets;

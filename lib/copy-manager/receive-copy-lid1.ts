@@ -78,8 +78,9 @@ export const receiveCopyStatus = (operations: OperationTable): Command<LogicalUn
     if (operation === undefined || !operation.statusKnown) throw invalidFieldInCdb(LIST_ID_AT);
     if (!operation.running) {
       operation.statusKnown = false;
-      // Only a failure has details that are still to be fetched.
-      if (!failed(operation) || !operation.detailsKnown) operations.forget(operation);
+      // Only a failure has details that are still to be fetched, and each kind of result goes by itself.
+      if (!operation.unfetched && (!failed(operation) || !operation.detailsKnown))
+        operations.forget(operation);
     }
     goodWithin(task, statusOf(operation), cdb.allocationLength.get(task.cdb));
   });
@@ -94,7 +95,7 @@ export const receiveCopyFailureDetails = (operations: OperationTable): Command<L
     // Discarded when all of it was transferred, or when nothing was wanted.
     if (failed(operation) && (allocated === 0 || allocated >= details.length)) {
       operation.detailsKnown = false;
-      if (!operation.statusKnown) operations.forget(operation);
+      if (!operation.statusKnown && !operation.unfetched) operations.forget(operation);
     }
     goodWithin(task, details, allocated);
   });

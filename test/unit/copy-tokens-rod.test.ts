@@ -3,9 +3,11 @@ import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import {
+  MAX_POINTS_IN_TIME,
   MAX_RANGES,
   MAX_TOKEN_INACTIVITY_S,
   MAX_TOKEN_LIFETIME_S,
+  MAX_TOKENS_OF_COPY,
   MIN_TOKEN_LIFETIME_S,
 } from '../../lib/copy-manager/limits.ts';
 import { LunView } from '../../lib/scsi-cmds/lun-view.ts';
@@ -457,3 +459,55 @@ void t.test('SPC-4 6.4.3.6: EXTENDED COPY(LID4) makes a token in the background'
   const all = (await host.send(0, cdb84lid4(8, 0, 65536))).data;
   t.ok(all.subarray(8).equals(told.tokens[0]!.token.subarray(0, 96)), 'REPORT ALL ROD TOKENS lists it');
 });
+
+void t.test(
+  'SPC-4 6.25, 6.26: tokens of EXTENDED COPY(LID1) are there when RECEIVE COPY STATUS(LID1) has been read',
+  async t => {
+    const { host } = await ground();
+    const cscds = [rodCscd({ makes: true })];
+    t.equal((await copy(host, 0, list(cscds, [populateRange(0, [0, 8])], { id: 7, usage: 0 }))).said, '');
+    t.equal((await host.send(0, cdb84(0, 7))).data[4], 0x01);
+    const told = await information(host, 7);
+    t.match(told, { action: 0x00, status: 0x01, length: 514 });
+    t.equal((await sendWrite(host, 1, writeList(told.tokens[0]!.token, [[0, 8]]))).said, '');
+    t.match(await information(host, 7), { length: 0 });
+  },
+);
+
+void t.test(
+  'SPC-4 6.20: held data is there when RECEIVE COPY STATUS(LID1) has been read: RECEIVE COPY DATA(LID1)',
+  async t => {
+    const { host, name, data } = await ground();
+    const hold = segment({ type: 2, from: 0, to: 1, blocks: 2 });
+    hold[0] = 0x0d;
+    t.equal((await copy(host, 0, list([name(0), name(1)], [hold], { id: 7, usage: 0 }))).said, '');
+    t.equal((await host.send(0, cdb84(0, 7))).data[4], 0x01);
+    t.equal((await host.send(0, cdb84(0, 7))).said, '5/2400', 'the status is told once');
+    const held = await host.send(0, cdb84(1, 7, 65536));
+    t.ok(held.data.subarray(4).equals(blocks(data, [0, 2])));
+  },
+);
+
+void t.test(
+  'SPC-4 5.17.6.2.1: EXTENDED COPY(LID4) for more tokens, or more points in time, than there may be',
+  async t => {
+    const { host, manager } = await ground();
+    const cscds = (count: number): Buffer[] => Array.from({ length: count }, () => rodCscd({ makes: true }));
+    const many = await copy4(host, 0, list4(cscds(MAX_TOKENS_OF_COPY + 1), [populateRange(0, [0, 1])]));
+    t.equal(many.said, '5/550d');
+    const each = MAX_POINTS_IN_TIME / MAX_TOKENS_OF_COPY;
+    const segments = cscds(MAX_TOKENS_OF_COPY).flatMap((_, id) =>
+      Array.from({ length: each }, (_, i) => populateRange(id, [i, 1])),
+    );
+    t.equal((await copy4(host, 0, list4(cscds(MAX_TOKENS_OF_COPY), segments))).said, '');
+    const over = await copy4(host, 0, list4(cscds(1), [populateRange(0, [0, 1])]));
+    t.equal(over.said, '5/550c');
+    t.equal((await scribble(host, 0, 8)).said, '', 'writes go on');
+    manager.tokens.clear();
+    t.equal(
+      (await copy4(host, 0, list4(cscds(1), [populateRange(0, [0, 1])]))).said,
+      '',
+      'and all is given back',
+    );
+  },
+);

@@ -1,6 +1,7 @@
 /** ROD tokens: POPULATE TOKEN, WRITE USING TOKEN and what is told of them (SBC-3 4.28, 5.12, 5.25, 5.59; SPC-4 5.17.6). */
 import t from 'tap';
 import type { BlockBackend } from '../../lib/backends/block-backend.ts';
+import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import {
@@ -759,6 +760,23 @@ void t.test(
     await sendWrite(host, 1, writeList(any, [[0, 8]], { remove: true }));
     t.equal(manager.tokens.room.usedBytes, used, 'nothing more for what is written');
     t.equal((await sendWrite(host, 1, writeList(small, [[0, 8]]))).said, '');
+  },
+);
+
+void t.test(
+  'SPC-4 5.17.6.7: what cannot be read cannot be preserved: WRITE USING TOKEN: TOKEN CANCELLED',
+  async t => {
+    const disk = new SlowDisk(memoryDisk({ bytes: MIB }));
+    const { host } = await rig({ disk }, { disk: memoryDisk({ bytes: MIB }) });
+    await fill(disk.inner, pattern(MIB, 1));
+    const near = await populated(host, 0, [[0, 64]]);
+    const far = await populated(host, 0, [[1024, 64]]);
+    const read = disk.read.bind(disk);
+    disk.read = () => Promise.reject(new MediumError('io', 0, 'this read was to fail'));
+    t.equal((await write16(host, 0, 3, pattern(B, 2))).said, '', 'the write is done');
+    disk.read = read;
+    t.equal((await sendWrite(host, 1, writeList(near, [[0, 64]]))).said, '5/2308');
+    t.equal((await sendWrite(host, 1, writeList(far, [[0, 64]]))).said, '', 'others are as good as before');
   },
 );
 

@@ -3,7 +3,7 @@ import { requireRange } from '../../scsi-cmds/sbc/transfer.ts';
 import { MAX_RANGES, MAX_ROD_BYTES } from '../limits.ts';
 import { CopyCode, refused } from '../sense.ts';
 import { blockRanges } from './block-ranges.ts';
-import { type BlockRange, blocksOf, overlap } from './rod.ts';
+import { type BlockRange, blocksOf, overlapping } from './rod.ts';
 
 /** The block device range descriptors of a list; throws what is wrong with them (SBC-3 5.12.2, 5.12.3, 5.59.2). */
 export function requiredRanges(
@@ -16,6 +16,6 @@ export function requiredRanges(
   if (ranges.length > MAX_RANGES) throw refused(CopyCode.TOO_MANY_SEGMENTS, lengthAt);
   for (const { lba, blocks } of ranges) if (blocks > 0) requireRange(unit, lba, blocks);
   if (blocksOf(ranges) * unit.blockSize > MAX_ROD_BYTES) throw refused(CopyCode.INVALID_FIELD, lengthAt);
-  if (overlap(ranges)) throw refused(CopyCode.INVALID_FIELD, from);
+  if (overlapping(ranges) !== undefined) throw refused(CopyCode.INVALID_FIELD, from);
   return ranges;
 }

@@ -17,10 +17,17 @@ interface RodRange extends BlockRange {
   readonly point: PointInTime | undefined;
 }
 
-/** Two of the ranges have a block in common. */
-export function overlap(ranges: readonly BlockRange[]): boolean {
-  const sorted = ranges.filter(({ blocks }) => blocks > 0).sort((a, b) => a.lba - b.lba);
-  return sorted.some((range, i) => i > 0 && sorted[i - 1]!.lba + sorted[i - 1]!.blocks > range.lba);
+/** Two of the ranges have a block in common: gives back the later one of them. */
+export function overlapping<R extends BlockRange>(ranges: readonly R[]): R | undefined {
+  const sorted = ranges
+    .map((range, i) => ({ range, i }))
+    .filter(({ range }) => range.blocks > 0)
+    .sort((a, b) => a.range.lba - b.range.lba);
+  for (let i = 1; i < sorted.length; i++) {
+    const [a, b] = [sorted[i - 1]!, sorted[i]!];
+    if (a.range.lba + a.range.blocks > b.range.lba) return a.i > b.i ? a.range : b.range;
+  }
+  return undefined;
 }
 
 export const blocksOf = (ranges: readonly BlockRange[]): number =>
@@ -83,7 +90,7 @@ export class Rod {
   async #preserve(ranges: readonly BlockRange[], room: PreservationRoom): Promise<PointInTime | undefined> {
     const { pointInTime } = this.#asked;
     if (pointInTime === undefined) return undefined;
-    if (pointInTime === 'limited') return this.#take(ranges, room, false);
+    if (pointInTime === 'limited') return this.#takeLimited(ranges, room);
     const reserved = await this.#take(ranges, room, true);
     if (!reserved.lost) {
       if (this.#type !== EITHER.limited && pointInTime === 'either') this.#type = EITHER.reserved;
@@ -91,7 +98,13 @@ export class Rod {
     }
     if (pointInTime === 'reserved') throw refused(CopyCode.NO_ROOM_FOR_ROD);
     this.#type = EITHER.limited;
-    return this.#take(ranges, room, false);
+    return this.#takeLimited(ranges, room);
+  }
+
+  async #takeLimited(ranges: readonly BlockRange[], room: PreservationRoom): Promise<PointInTime> {
+    const point = await this.#take(ranges, room, false);
+    if (point.lost) throw refused(CopyCode.NO_ROOM_FOR_ROD);
+    return point;
   }
 
   #take(ranges: readonly BlockRange[], room: PreservationRoom, reserve: boolean): Promise<PointInTime> {
@@ -123,7 +136,7 @@ export class Rod {
 
   /** Some of the blocks are in it. */
   touches(unit: DiskUnit, ranges: readonly BlockRange[]): boolean {
-    return unit === this.unit && overlap([...this.#ranges, ...ranges]);
+    return unit === this.unit && overlapping<BlockRange>([...this.#ranges, ...ranges]) !== undefined;
   }
 
   /** The same blocks as they are now. */

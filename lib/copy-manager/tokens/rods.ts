@@ -5,11 +5,11 @@ import { BlockEnd } from '../block-end.ts';
 import { cscdLayout, type RodAddress } from '../cscd/descriptor.ts';
 import { rodCscd } from '../cscd/rod.ts';
 import type { Initiator } from '../initiator.ts';
-import { MAX_RANGES, MAX_ROD_BYTES } from '../limits.ts';
+import { MAX_RANGES, MAX_ROD_BYTES, MAX_TOKENS_OF_COPY } from '../limits.ts';
 import { type ParameterList, segmentAt, segmentHeader } from '../parameter-list.ts';
 import { CopyAbort, CopyCode, type CopyPointer, refused } from '../sense.ts';
 import { segmentTypes } from '../segments/registry.ts';
-import { type BlockRange, blocksOf, overlap, Rod } from './rod.ts';
+import { type BlockRange, blocksOf, overlapping, Rod } from './rod.ts';
 import { RodEnd } from './rod-end.ts';
 import { rodTypes, TYPE_OF_TOKEN } from './rod-types.ts';
 import { TOKEN_BYTES } from './token.ts';
@@ -88,6 +88,7 @@ export class Rods {
     if (this.#rods.length === 0) return;
     this.#requireOnce(list);
     const wanted = this.#rods.filter(({ address }) => address.makesToken).length;
+    if (wanted > MAX_TOKENS_OF_COPY) throw refused(CopyCode.NO_ROOM_FOR_TOKEN);
     if (wanted > 0) this.#store.requireRoom(this.#nexus, wanted);
   }
 
@@ -103,19 +104,23 @@ export class Rods {
 
   /** No block twice in one ROD, whichever segments add it, nor more than there may be (SPC-4 5.17.6.3, 7.8.17.8.2). */
   #requireOnce(list: ParameterList): void {
-    const all = new Map<number, BlockRange[]>();
+    const all = new Map<number, (BlockRange & { readonly offset: number })[]>();
     for (const offset of list.segments) {
       const bytes = segmentAt(list, offset);
       const ranges = segmentTypes.get(segmentHeader.type.get(bytes))?.ranges?.(bytes);
       if (ranges === undefined) continue;
       const id = segmentHeader.destination.get(bytes);
       const sofar = all.get(id) ?? [];
-      sofar.push(...ranges);
       all.set(id, sofar);
+      for (const range of ranges) sofar.push({ ...range, offset });
       if (sofar.length > MAX_RANGES) throw refused(CopyCode.NO_ROOM_FOR_ROD);
-      const { blockSize } = this.#unit as DiskUnit;
-      if (overlap(sofar) || blocksOf(sofar) * blockSize > MAX_ROD_BYTES) {
-        throw refused(CopyCode.INVALID_FIELD, offset);
+    }
+    const { blockSize } = this.#unit as DiskUnit;
+    for (const ranges of all.values()) {
+      const twice = overlapping(ranges);
+      if (twice !== undefined) throw refused(CopyCode.INVALID_FIELD, twice.offset);
+      if (blocksOf(ranges) * blockSize > MAX_ROD_BYTES) {
+        throw refused(CopyCode.INVALID_FIELD, ranges[0]!.offset);
       }
     }
   }

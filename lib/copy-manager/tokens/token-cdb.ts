@@ -7,5 +7,5 @@ export const tokenCdb = layout(16, {
   serviceAction: bits(1, 0, 5),
   listId: u32(6),
   parameterListLength: u32(10),
-  group: bits(14, 0, 6),
+  group: bits(14, 0, 5),
 });

@@ -4,6 +4,7 @@ import { PreservationRoom } from '../../scsi-cmds/sbc/point-in-time.ts';
 import type { TargetDevice } from '../../scsi-cmds/target-device.ts';
 import {
   MAX_ENDED_TOKENS,
+  MAX_POINTS_IN_TIME,
   MAX_PRESERVED_BYTES,
   MAX_TOKEN_LIFETIME_S,
   MAX_TOKENS,
@@ -85,7 +86,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The ROD tokens of one target device (SPC-4 5.17.6): what they stand for, and how long. */
 export class TokenStore {
   /** Memory for what is written under points in time. */
-  readonly room = new PreservationRoom(MAX_PRESERVED_BYTES);
+  readonly room = new PreservationRoom(MAX_PRESERVED_BYTES, MAX_POINTS_IN_TIME);
   readonly #mint = new TokenMint();
   readonly #nowMs: () => number;
   /** In the order in which they were made. */

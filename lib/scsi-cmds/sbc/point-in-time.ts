@@ -10,13 +10,27 @@ export const GRANULE_BYTES = 4096;
 /** What an entry costs beside its bytes. */
 const ENTRY_BYTES = 128;
 
-/** Memory that several points in time share. */
+/** Memory that several points in time share, and how many they may be: each is looked at with every write. */
 export class PreservationRoom {
   readonly #limitBytes: number;
+  readonly #mostPoints: number;
   #used = 0;
+  #points = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, mostPoints: number) {
     this.#limitBytes = limitBytes;
+    this.#mostPoints = mostPoints;
+  }
+
+  /** False: there are as many as there may be. */
+  enter(): boolean {
+    if (this.#points === this.#mostPoints) return false;
+    this.#points++;
+    return true;
+  }
+
+  leave(): void {
+    this.#points--;
   }
 
   get usedBytes(): number {
@@ -63,7 +77,8 @@ export class PointInTime {
     this.#runs = runs;
     this.#preservation = preservation;
     this.#ended = ended;
-    if (preservation.reserve) this.#charge(worstCaseBytes(runs));
+    if (!preservation.room.enter()) this.#lost = true;
+    else if (preservation.reserve) this.#charge(worstCaseBytes(runs));
   }
 
   /** What was to be read of it is not known any more; also when it has been released. */
@@ -126,18 +141,25 @@ export class PointInTime {
 
   /** The parts of the range of which nothing is preserved. */
   untouched({ from, to }: ByteRange): ByteRange[] {
-    const inside: number[] = [];
-    for (const granule of this.#kept.keys()) {
-      if (granule * GRANULE_BYTES < to && (granule + 1) * GRANULE_BYTES > from) inside.push(granule);
-    }
     const parts: ByteRange[] = [];
     let at = from;
-    for (const granule of inside.sort((a, b) => a - b)) {
+    for (const granule of this.#keptWithin(Math.floor(from / GRANULE_BYTES), Math.ceil(to / GRANULE_BYTES))) {
       if (granule * GRANULE_BYTES > at) parts.push({ from: at, to: granule * GRANULE_BYTES });
       at = (granule + 1) * GRANULE_BYTES;
     }
     if (at < to) parts.push({ from: at, to });
     return parts;
+  }
+
+  /** In order. Whichever is less is gone through: the granules, or what is kept. */
+  #keptWithin(from: number, to: number): number[] {
+    const inside: number[] = [];
+    if (to - from < this.#kept.size) {
+      for (let granule = from; granule < to; granule++) if (this.#kept.has(granule)) inside.push(granule);
+      return inside;
+    }
+    for (const granule of this.#kept.keys()) if (granule >= from && granule < to) inside.push(granule);
+    return inside.sort((a, b) => a - b);
   }
 
   /** Nobody reads it any more. */
@@ -146,6 +168,7 @@ export class PointInTime {
     this.#lost = true;
     this.#kept.clear();
     this.#preservation.room.give(this.#charged);
+    this.#preservation.room.leave();
     this.#charged = 0;
     this.#ended(this);
   }
