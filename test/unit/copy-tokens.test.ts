@@ -1,6 +1,7 @@
 /** ROD tokens: POPULATE TOKEN, WRITE USING TOKEN and what is told of them (SBC-3 4.28, 5.12, 5.25, 5.59; SPC-4 5.17.6). */
 import t from 'tap';
 import type { BlockBackend } from '../../lib/backends/block-backend.ts';
+import { openDiskFile } from '../../lib/backends/file.ts';
 import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
@@ -217,6 +218,55 @@ void t.test(
       t.ok((await dump(media[0])).equals(now), 'the source is as it was written');
       t.equal((units[0] as DiskUnit).backend, media[0], 'and nothing is in the way of writes any more');
     }
+  },
+);
+
+void t.test(
+  'SPC-4 5.17.6.2.3: whatever command writes, POPULATE TOKEN made a point in time before it, on a disk in a file too',
+  async t => {
+    const commands: readonly (readonly [string, string, number])[] = [
+      ['WRITE(6)', '0a 00 00 10 08 00', 8],
+      ['WRITE(10)', '2a 00 00 00 00 10 00 00 08 00', 8],
+      ['WRITE(12)', 'aa 00 00 00 00 10 00 00 00 08 00 00', 8],
+      ['WRITE(16)', '8a 00 0000000000000010 00000008 00 00', 8],
+      ['WRITE AND VERIFY(10)', '2e 00 00 00 00 10 00 00 08 00', 8],
+      ['WRITE SAME(10)', '41 00 00 00 00 10 00 00 08 00', 1],
+      ['WRITE SAME(16), UNMAP', '93 09 0000000000000010 00000008 00 00', 0],
+      ['ORWRITE(16)', '8b 00 0000000000000010 00000008 00 00', 8],
+      ['WRITE ATOMIC(16)', '9c 00 0000000000000010 0000 0008 00 00', 8],
+      ['COMPARE AND WRITE', '89 00 0000000000000010 000000 08 00 00', 16],
+    ];
+    const dir = t.testdir();
+    for (const [name, cdb, count] of commands) {
+      for (const kind of ['memory', 'file'] as const) {
+        const disk =
+          kind === 'memory'
+            ? memoryDisk({ bytes: MIB })
+            : await openDiskFile({ path: `${dir}/${name.replaceAll(/\W/g, '')}`, bytes: MIB });
+        const { host, device } = await rig({ disk }, { disk: memoryDisk({ bytes: MIB }) });
+        const data = pattern(MIB, 1);
+        await fill(disk, data);
+        const token = await populated(host, 0, [[0, 64]]);
+        const out = pattern(count * B, 2);
+        if (name === 'COMPARE AND WRITE') data.copy(out, 0, 16 * B, 24 * B);
+        const written = await host.send(0, cdb, count === 0 ? {} : { out });
+        t.equal(written.said, '', `${name}, ${kind}`);
+        t.notOk((await dump(disk, 64 * B)).equals(data.subarray(0, 64 * B)), name);
+        t.equal((await sendWrite(host, 1, writeList(token, [[0, 64]]))).said, '');
+        const copied = await host.send(1, '28 00 00 00 00 00 00 00 40 00');
+        t.ok(copied.data.equals(data.subarray(0, 64 * B)), `${name}, ${kind}`);
+        await device.close();
+      }
+    }
+    const { host, media } = await disks();
+    const data = pattern(4 * MIB, 1);
+    await fill(media[0], data);
+    const token = await populated(host, 0, [[0, 64]]);
+    const list = Buffer.from(run('0016 0010 00000000 0000000000000010 00000008 00000000'), 'hex');
+    t.equal((await host.send(0, '42 00 00 00 00 00 00 00 18 00', { out: list })).said, '', 'UNMAP');
+    t.ok((await dump(media[0], 8 * B, 16 * B)).equals(Buffer.alloc(8 * B)));
+    t.equal((await sendWrite(host, 1, writeList(token, [[0, 64]]))).said, '');
+    t.ok((await dump(media[1], 64 * B)).equals(data.subarray(0, 64 * B)));
   },
 );
 
