@@ -14,13 +14,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # The cloud kernel is a third of the size of the generic one and still has iSCSI, sd, sg, st and ch.
 packages=(
   linux-image-cloud-amd64
-  coreutils dash diffutils e2fsprogs fio grep iproute2 kmod mount sed tar util-linux xfsprogs
+  coreutils dash diffutils e2fsprogs fio grep iproute2 kmod mawk mount sed tar util-linux xfsprogs
   ddpt dmsetup lsscsi mt-st mtx open-iscsi sdparm sg3-utils
+  bacula-console bacula-director bacula-director-sqlite3 bacula-fd bacula-sd sqlite3
 )
 
-# What apt is told is installed already: packages that only serve an installation, and there is none.
+# What apt is told is installed already: packages that only serve an installation, and there is none; and
+# those without which Bacula does here.
 stand_ins=(
   adduser debconf dpkg init-system-helpers initramfs-tools linux-base passwd perl-base python3 systemd udev
+  bsd-mailx dbconfig-no-thanks file perl sysvinit-utils ucf
 )
 
 # Modules that the guest loads; what they depend on comes along. What is built in is skipped.
@@ -81,10 +84,14 @@ for archive in "$work"/archives/*.deb; do
     tar --extract --directory "$root" --keep-directory-symlink --no-same-owner \
       --exclude './usr/share/*' --exclude '*/gconv/*'
 done
+# The one thing below /usr/share that somebody needs: the tables of Bacula's catalog.
+dpkg-deb --fsys-tarfile "$work"/archives/bacula-director-sqlite3_*.deb |
+  tar --extract --to-stdout ./usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3 >"$root/etc/bacula/catalog.sql"
 cp "$here/init.sh" "$root/init"
 chmod 755 "$root/init"
 ln -sf dash "$root/usr/bin/sh"
 ln -sf mt-st "$root/usr/bin/mt"
+ln -sf mawk "$root/usr/bin/awk"
 echo 'root:x:0:0:root:/:/bin/sh' >"$root/etc/passwd"
 echo 'InitiatorName=iqn.2026-01.io.sanlet:guest' >"$root/etc/iscsi/initiatorname.iscsi"
 # 128 MiB of receive buffer, of which little is ever used. While a busy socket works off what has come in

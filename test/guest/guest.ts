@@ -3,6 +3,7 @@
  * this machine. What the guest consists of is in build.sh, what it does in init.sh and jobs/.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { run } from '../live/programs.ts';
@@ -13,6 +14,8 @@ export const HOST_IN_GUEST = '10.0.2.2';
 const QEMU = 'qemu-system-x86_64';
 /** A job takes 40 s at most where nothing else runs; a loaded machine takes a multiple of that. */
 const JOB_MS = 300_000;
+/** The first line, when no other guest is running any more. */
+const POWER_ON = '@@ power on';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -47,7 +50,7 @@ export interface GuestOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** What a job may `ask` for on this side, by its first word; what comes back is its answer, one line. */
   readonly orders?: Readonly<Record<string, Order>>;
-  /** Time for everything, and for one job. */
+  /** Time for everything from power on, and for one job. */
   readonly timeoutMs: number;
   readonly jobTimeoutMs?: number;
   readonly memoryMiB?: number;
@@ -82,12 +85,18 @@ export async function prepareGuest(timeoutMs: number): Promise<{ directory: stri
 export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
   const lines: string[] = [];
   const results: JobResult[] = [];
-  const started = performance.now();
+  let started = 0;
+  let timer: NodeJS.Timeout | undefined;
   let bootSeconds = Number.NaN;
   let job: JobResult | undefined;
   let jobStarted = 0;
 
   const take = (line: string): void => {
+    if (line === POWER_ON) {
+      started = performance.now();
+      timer = setTimeout(() => qemu.kill('SIGKILL'), options.timeoutMs);
+      return;
+    }
     lines.push(line);
     options.onLine?.(line);
     const asked = /^@@ ask (.+)$/.exec(line);
@@ -117,10 +126,19 @@ export async function bootGuest(options: GuestOptions): Promise<GuestRun> {
 
   // stdin brings the answers, and stays open: at its end QEMU would close the console, and the guest's next
   // line would hang. And should this process be killed, QEMU goes with it.
-  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', QEMU, ...qemuArguments(options)], {
+  // One guest at a time, as two of them on few processors take longer than one after the other.
+  const alone = [
+    'flock',
+    '--no-fork',
+    join(dirname(options.directory), 'running.lock'),
+    'sh',
+    '-c',
+    `echo '${POWER_ON}'; exec "$@"`,
+    'sh',
+  ];
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...alone, QEMU, ...qemuArguments(options)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  const timer = setTimeout(() => qemu.kill('SIGKILL'), options.timeoutMs);
   try {
     const read = [qemu.stdout, qemu.stderr].map(async stream => {
       for await (const line of createInterface({ input: stream })) take(line.replaceAll('\r', ''));
@@ -157,7 +175,7 @@ function qemuArguments(options: GuestOptions): string[] {
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);
   // The firmware's configuration files carry the jobs in: no disk, no shared folder, no temporary file.
-  const files = ['lib', ...options.jobs].flatMap(job => [
+  const files = ['lib', 'drive', ...options.jobs].flatMap(job => [
     '-fw_cfg',
     `name=opt/sanlet/${job}.sh,file=${quoted(here(`jobs/${job}.sh`))}`,
   ]);
