@@ -9,6 +9,8 @@ export interface ModePage {
   readonly defaults: Uint8Array;
   /** The same length, a one where MODE SELECT may change the bit. Zeros in the header bytes. */
   readonly changeable: Uint8Array;
+  /** As few bytes as MODE SELECT may bring of a page with a list at its end; what is not there is zero. */
+  readonly shortest?: number;
   /** Says the current values where these are not what MODE SELECT left; a copy the caller may keep. */
   current?(stored: Uint8Array): Uint8Array;
   /** Throws what is wrong with values whose bits may all be changed; `at` is where the page lies in the parameter list. */
@@ -220,9 +222,12 @@ export class ModePages {
       const page = this.find(list[at]! & 0x3f, sub ? list[at + 1]! : 0);
       if (page === undefined) throw invalidFieldInParameterList(at, 5);
       const length = header + (sub ? (list[at + 2]! << 8) | list[at + 3]! : list[at + 1]!);
-      if (length !== page.defaults.length) throw invalidFieldInParameterList(at + (sub ? 2 : 1));
+      const whole = page.defaults.length;
+      if (length > whole || length < (page.shortest ?? whole))
+        throw invalidFieldInParameterList(at + (sub ? 2 : 1));
       if (list.length - at < length) throw parameterListLengthError();
-      const bytes = Uint8Array.from(list.subarray(at, at + length));
+      const bytes = new Uint8Array(whole);
+      bytes.set(list.subarray(at, at + length));
       bytes.set(page.defaults.subarray(0, header));
       const now = this.#values(page, PageControl.CURRENT);
       for (let i = header; i < length; i++) {

@@ -111,6 +111,8 @@ export const mediumPartitionPage = (unit: TapeUnit): ModePage => ({
   code: MEDIUM_PARTITION,
   defaults: blank(),
   changeable: changeable(),
+  // st brings as many sizes as partitions that it wants, two at most.
+  shortest: page.size0.offset,
   current: stored => (wanted(stored) ? stored : present(unit)),
   check(bytes, at) {
     if (page.additional.get(bytes) >= MAX_PARTITIONS) throw invalidFieldInParameterList(at + 3);
