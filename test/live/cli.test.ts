@@ -143,7 +143,7 @@ void t.test('help, version, and words that there are not', async t => {
     [['serve', 'x'], /^sanlet: too many arguments for 'serve'/],
     [
       ['serve'],
-      'sanlet: there is nothing to serve: give at least one disk or tape, such as --disk d0=memory',
+      'sanlet: there is nothing to serve: give at least one disk, tape or library, such as --disk d0=memory',
     ],
     [['serve', '--disk', 'd0'], /^sanlet: --disk d0: a disk is written NAME=PATH/],
     [['serve', '--disk', 'd0=/none/such'], /^sanlet: d0: \/none\/such does not exist; give a size/],
@@ -152,6 +152,12 @@ void t.test('help, version, and words that there are not', async t => {
       ['serve', '--disk', 'd0=/nodir/q.img,size=1M'],
       'sanlet: d0: /nodir/q.img cannot be made: there is no directory /nodir',
     ],
+    [['serve', '--library', 'lib'], /^sanlet: --library lib: a library is written NAME=DIR\[,drives=2\]/],
+    [
+      ['serve', '--library', 'lib=memory,slots=0'],
+      'sanlet: --library lib=memory,slots=0: slots: must be a whole number from 1 to 10000, not 0',
+    ],
+    [['serve', '--library', 'lib=/dev/null'], /^sanlet: lib: \/dev\/null is no directory/],
     [['serve', '--disk=d0=memory', '--portal', 'x:y'], /^sanlet: --portal x:y: "x:y" is no portal/],
     [['serve', '--config', '/none.yaml'], 'sanlet: /none.yaml: there is no such file'],
     [['demo', 'a', 'b'], /^sanlet: too many arguments for 'demo'/],
@@ -256,6 +262,29 @@ void t.test('serve', async t => {
     const { code, stdout } = await running.ended;
     t.equal(code, 0);
     t.equal(stdout.split('\n').length, 2, 'nothing else on stdout');
+  });
+
+  await t.test('a tape library among disks and tapes', async t => {
+    const shelf = join(t.testdir(), 'shelf');
+    const words = ['--disk=d0=memory', '--library', `lib=${shelf},drives=2,slots=5,ie=1`, '--tape=t0=memory'];
+    const { url, portal, running } = await serving(t, words);
+    const listed = (await run(['ls', `iscsi://${portal}`])).stdout
+      .split('\n')
+      .map(line => line.trim().split(/ +/));
+    t.match(
+      listed.slice(2, 7).map(columns => columns.slice(0, 2).join(' ')),
+      ['0 disk', '1 tape', '2 tape', '3 changer', '4 tape'],
+    );
+    t.match((await run(['ls', url(3)])).stdout, /3 +changer +- +lib +3[0-9a-f]{15}/);
+    t.same(
+      readdirSync(shelf).filter(name => name.endsWith('.tape')),
+      ['SAN001L6.tape', 'SAN002L6.tape', 'SAN003L6.tape'],
+    );
+    const second = await run(['serve', '--portal', '127.0.0.1:0', ...words], quiet);
+    t.match(second, { code: 1, stdout: '', stderr: /^sanlet: .*shelf is in use by process \d+\n$/ });
+    running.child.kill('SIGKILL');
+    await running.ended;
+    await serving(t, words);
   });
 
   await t.test('files: made sparse, kept, refused', async t => {
