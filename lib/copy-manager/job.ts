@@ -133,8 +133,9 @@ export class Job implements Work {
   async #process(number: number): Promise<void> {
     const bytes = segmentAt(this.#list, this.#list.segments[number]!);
     const type = segmentTypes.get(segmentHeader.type.get(bytes))!;
-    const source = await this.#end(type, bytes, 'source');
+    const from = await this.#end(type, bytes, 'source');
     const destination = await this.#end(type, bytes, 'destination');
+    const source = await this.#rods.still(from, destination);
     if (this.stopped) return;
     this.#holds = type.holds === true;
     const cat = segmentHeader.cat.get(bytes);

@@ -175,6 +175,39 @@ void t.test(
   },
 );
 
+void t.test('SPC-4 5.17.7.6: EXTENDED COPY(LID1) from a ROD onto the blocks that it is made of', async t => {
+  const bytes = 32 * MIB;
+  const data = pattern(bytes, 1);
+  for (const type of [REFERENCE, DEFAULT]) {
+    const source = memoryDisk({ bytes });
+    await fill(source, data);
+    const { host, name, manager } = await rig({ disk: source });
+    const image = Buffer.alloc(28);
+    image[0] = 0x16;
+    image.writeUInt16BE(24, 2);
+    image.writeBigUInt64BE(40n, 16);
+    image.writeUInt16BE(1, 6);
+    const ranges: Range[] = [
+      [0, 40_000],
+      [45_000, 9_000],
+    ];
+    const done = await copy(host, 0, list([rodCscd({ type }), name(0)], [populateRanges(0, ranges), image]));
+    t.equal(done.said, '');
+    const wanted = Buffer.from(data);
+    blocks(data, ...ranges).copy(wanted, 40 * B);
+    t.ok((await dump(source)).equals(wanted), `type ${type.toString(16)}`);
+    t.equal(manager.tokens.room.usedBytes, 0);
+
+    const made = await copy4(host, 0, list4([rodCscd({ type, makes: true })], [populateRanges(0, ranges)]));
+    t.equal(made.said, '');
+    const [one] = (await information(host, 1)).tokens;
+    blocks(Buffer.from(wanted), ...ranges).copy(wanted, 77 * B);
+    t.equal((await sendWrite(host, 0, writeList(one!.token, [[77, 49_000]], { remove: true }))).said, '');
+    t.ok((await dump(source)).equals(wanted), `WRITE USING TOKEN, type ${type.toString(16)}`);
+    t.equal(manager.tokens.room.usedBytes, 0);
+  }
+});
+
 void t.test('SPC-4 5.17.7.2: residual data of a ROD, and of its holes', async t => {
   const { host, name, data, tape } = await ground();
   const done = await copy(

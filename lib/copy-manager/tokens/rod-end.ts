@@ -34,6 +34,11 @@ export class RodEnd implements BlockCscd {
     this.blockBytes = rod.blockBytes;
   }
 
+  /** The same of another ROD with the same blocks. */
+  of(rod: Rod): RodEnd {
+    return new RodEnd(rod, this.#disk, { pad: this.pad, pointer: this.#pointer });
+  }
+
   get blocks(): number {
     return this.rod.blocks;
   }

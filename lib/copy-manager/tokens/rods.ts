@@ -4,6 +4,7 @@ import type { Nexus } from '../../scsi-cmds/nexus.ts';
 import { BlockEnd } from '../block-end.ts';
 import { cscdLayout, type RodAddress } from '../cscd/descriptor.ts';
 import { rodCscd } from '../cscd/rod.ts';
+import type { End } from '../end.ts';
 import type { Initiator } from '../initiator.ts';
 import { MAX_RANGES, MAX_ROD_BYTES, MAX_TOKENS_OF_COPY } from '../limits.ts';
 import { type ParameterList, segmentAt, segmentHeader } from '../parameter-list.ts';
@@ -44,6 +45,8 @@ export function lunOf(initiator: Initiator, nexus: Nexus, unit: LogicalUnit): nu
 /** The RODs of one EXTENDED COPY (SPC-4 5.17.7.5). */
 export class Rods {
   readonly #rods: ListedRod[] = [];
+  /** For one segment each. */
+  readonly #stills: Rod[] = [];
   readonly #store: TokenStore;
   readonly #nexus: Nexus;
   /** The unit that EXTENDED COPY was sent to. */
@@ -160,6 +163,19 @@ export class Rods {
     return new RodEnd(rod, disk, { pad, pointer });
   }
 
+  /**
+   * The ends of a segment: what is read upon reference from the unit that it writes to is preserved meanwhile, or it would be
+   * read as it has just been written.
+   */
+  async still(source: End | undefined, destination: End | undefined): Promise<End | undefined> {
+    if (!(source instanceof RodEnd) || source.rod.type.pointInTime !== undefined) return source;
+    const lun = destination?.kind === 'block' ? destination.lun : undefined;
+    if (lun === undefined || this.#unit.device!.unit(this.#nexus, lun) !== source.rod.unit) return source;
+    const still = await source.rod.preserved(this.#store.room);
+    this.#stills.push(still);
+    return source.of(still);
+  }
+
   /** All segments have been processed: tokens for those who want one. Throws INSUFFICIENT RESOURCES TO CREATE ROD TOKEN. */
   tokens(): MadeToken[] {
     const made: MadeToken[] = [];
@@ -177,6 +193,7 @@ export class Rods {
 
   /** The copy is over, well or not. */
   finish(): void {
+    for (const still of this.#stills) still.release();
     for (const { rod, use, address, handedOver } of this.#rods) {
       if (use !== undefined) use.end(address.removesToken);
       else if (!handedOver) rod?.release();
