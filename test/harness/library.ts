@@ -121,3 +121,34 @@ export async function places({ a, lun }: LibraryRig): Promise<string[]> {
     .map(each => `${each.split(' ')[0]!.split(':')[1]!} ${each.split(' ').at(-1)!}`)
     .toSorted();
 }
+
+/** Where each cartridge is, by a model that knows nothing but the rules. */
+export class LibraryModel {
+  readonly places = new Map<number, string>();
+  readonly all: readonly number[];
+  constructor(all: readonly number[]) {
+    this.all = all;
+  }
+  move(from: number, to: number): boolean {
+    const what = this.places.get(from);
+    if (!this.all.includes(from) || !this.all.includes(to) || what === undefined) return false;
+    if (from === to) return true;
+    if (this.places.has(to)) return false;
+    this.places.delete(from);
+    this.places.set(to, what);
+    return true;
+  }
+  exchange(source: number, first: number, second: number): boolean {
+    const [coming, going] = [this.places.get(source), this.places.get(first)];
+    if (![source, first, second].every(each => this.all.includes(each)) || source === first) return false;
+    if (coming === undefined || going === undefined) return false;
+    if (second !== source && this.places.has(second)) return false;
+    this.places.delete(source);
+    this.places.set(first, coming);
+    this.places.set(second, going);
+    return true;
+  }
+  get told(): string[] {
+    return [...this.places].map(([address, barcode]) => `${address.toString(16)} ${barcode}`).toSorted();
+  }
+}

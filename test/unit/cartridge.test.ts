@@ -9,6 +9,7 @@ import {
   realpathSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -24,7 +25,9 @@ import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { chunkReader } from '../../lib/backends/tape/load-partition.ts';
 import { ObjectIndex } from '../../lib/backends/tape/object-index.ts';
 import { Partition } from '../../lib/backends/tape/partition.ts';
+import { regionBytes } from '../../lib/backends/tape/partition-plan.ts';
 import type { TapeLog } from '../../lib/backends/tape/tape-log.ts';
+import { verifyCartridge } from '../../lib/backends/tape/verify-cartridge.ts';
 import { Random, SEED, pattern } from '../harness/random.ts';
 
 t.comment(`SANLET_SEED=${SEED}`);
@@ -660,4 +663,129 @@ void t.test('cartridge file: what is written during a sync is for the next one',
   await tape.sync();
   t.notSame(point(), before);
   await tape.close();
+});
+
+/* ---- verify ---- */
+
+/** A cartridge of two partitions with attributes, more than one index frame and records of all kinds, closed. */
+async function variedCartridge(path: string): Promise<{ bytes: Buffer; ends: number[] }> {
+  const tape = await openCartridgeFile({ path, barcode: 'SAN001L6' });
+  await tape.format([MIB, 2 * MIB]);
+  await tape.attributes.set(1, [{ id: 0x80c, format: 0, value: Buffer.from('coherent') }]);
+  for (const length of [30, 1, 75, 700]) await tape.write(randomBytes(length));
+  await tape.writeFilemarks(2);
+  await tape.changePartition(1);
+  for (let i = 0; i < 1030; i++) await tape.write(Buffer.from([i, i >> 8]), { length: 5 + i, coding: 1 });
+  await tape.sync();
+  await tape.writeFilemarks(1);
+  await tape.write(randomBytes(100));
+  const region = regionBytes(MIB);
+  await tape.close();
+  const bytes = readFileSync(path);
+  return { bytes, ends: [START + 48 * 6 + 806, START + region] };
+}
+
+void t.test('verify: a cartridge that is whole', async t => {
+  const path = join(t.testdir(), 'tape');
+  await variedCartridge(path);
+  const seen: [number, number][] = [];
+  const report = await verifyCartridge(path, { onProgress: (done, total) => void seen.push([done, total]) });
+  t.match(report, {
+    label: { barcode: 'SAN001L6' },
+    flaws: [],
+    flawCount: 0,
+    partitions: [
+      { records: 4, filemarks: 2, storedBytes: 806, recordBytes: 806, capacityBytes: MIB },
+      { records: 1031, filemarks: 1, storedBytes: 2160, recordBytes: 1030 * 5 + (1029 * 1030) / 2 + 100 },
+    ],
+  });
+  t.same(seen.at(-1), [statSync(path).size, statSync(path).size]);
+  const tape = await openCartridgeFile({ path });
+  await t.rejects(verifyCartridge(path), /is in use by process/, 'nobody writes to it meanwhile');
+  await tape.close();
+  await t.rejects(verifyCartridge(join(path, '..', 'none')), {
+    message: `${join(path, '..', 'none')} does not exist`,
+  });
+  await t.rejects(verifyCartridge(path, { signal: AbortSignal.abort(new Error('enough')) }), /enough/);
+});
+
+void t.test('verify: any flipped bit is found, and where', async t => {
+  const path = join(t.testdir(), 'tape');
+  const { bytes, ends } = await variedCartridge(path);
+  const [firstEnd, second] = ends as [number, number];
+  const wrong: string[] = [];
+  const kinds = new Map<string, number>();
+  const file = openSync(path, 'r+');
+  const put = (at: number, byte: number): void => void writeSync(file, Buffer.from([byte]), 0, 1, at);
+  const spots: number[] = [];
+  for (let at = 0; at < START; at += 1 + random.below(at < 12_288 ? 600 : 9000)) spots.push(at);
+  for (let at = START; at < firstEnd; at += 1 + random.below(50)) spots.push(at);
+  for (let at = second; at < bytes.length; at += 1 + random.below(3000)) spots.push(at);
+  for (const at of spots) {
+    put(at, bytes[at]! ^ (1 << random.below(8)));
+    const { flaws } = await verifyCartridge(path);
+    const hit = flaws.filter(flaw => flaw.byte <= at && at < flaw.byte + flaw.bytes);
+    if (hit.length === 0) wrong.push(`${at}: ${JSON.stringify(flaws)}`);
+    for (const { kind, partition } of hit) {
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      if ((at >= START && partition !== (at < second ? 0 : 1)) || flaws.length > 2)
+        wrong.push(`${at}: ${kind}`);
+    }
+    put(at, bytes[at]!);
+  }
+  closeSync(file);
+  t.same(wrong, [], `${spots.length} bits`);
+  for (const kind of ['frame', 'record', 'label', 'unused']) t.ok(kinds.has(kind), `${kind} among them`);
+  t.equal((await verifyCartridge(path)).flawCount, 0);
+});
+
+void t.test('verify: goes on behind what is damaged, and counts what is lost', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  for (let i = 0; i < 20; i++) await tape.write(Buffer.alloc(1000, i + 1));
+  await tape.close();
+  const bytes = readFileSync(path);
+  const at = (object: number): number => START + object * 1048;
+  const flawsOf = async (change: (bytes: Buffer) => void): Promise<unknown> => {
+    const changed = Buffer.from(bytes);
+    change(changed);
+    writeFileSync(path, changed);
+    const { flaws, partitions } = await verifyCartridge(path);
+    return [partitions[0]!.records, ...flaws];
+  };
+  const common = { partition: 0 };
+  t.same(
+    await flawsOf(
+      changed => changed.fill(7, at(3) + 500, at(3) + 510) && changed.fill(7, at(9) + 99, at(9) + 100),
+    ),
+    [
+      20,
+      { kind: 'record', byte: at(3) + 48, bytes: 1000, ...common, object: 3, objects: 1 },
+      { kind: 'record', byte: at(9) + 48, bytes: 1000, ...common, object: 9, objects: 1 },
+    ],
+  );
+  t.same(
+    await flawsOf(changed => changed.fill(0, at(5), at(5) + 48)),
+    [19, { kind: 'frame', byte: at(5), bytes: 1048, ...common, object: 5, objects: 1 }],
+    'a header, length and all',
+  );
+  t.same(
+    await flawsOf(changed => changed.fill(0, at(5) + 100, at(12) + 100)),
+    [
+      13,
+      { kind: 'record', byte: at(5) + 48, bytes: 1000, ...common, object: 5, objects: 1 },
+      { kind: 'frame', byte: at(6), bytes: 7 * 1048, ...common, object: 6, objects: 7 },
+    ],
+    'a stretch',
+  );
+  t.same(
+    await flawsOf(changed => changed.fill(0, at(19), at(19) + 48)),
+    [19, { kind: 'frame', byte: at(19), bytes: 1048, ...common, object: 19, objects: 1 }],
+    'the last one',
+  );
+  writeFileSync(path, bytes.subarray(0, at(15) + 77));
+  const { flaws } = await verifyCartridge(path);
+  t.match(flaws, [{ kind: 'missing', byte: at(15), bytes: 5 * 1048, object: 15 }]);
+  writeFileSync(path, Buffer.concat([bytes, Buffer.from('more')]));
+  t.match((await verifyCartridge(path)).flaws, [{ kind: 'unfinished', byte: bytes.length, bytes: 4 }]);
 });

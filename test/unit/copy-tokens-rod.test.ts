@@ -27,8 +27,9 @@ import {
   rig,
   segment,
   segmentOf,
+  SlowDisk,
 } from '../harness/copying.ts';
-import { pattern } from '../harness/random.ts';
+import { pattern, Random, SEED } from '../harness/random.ts';
 import {
   ANY,
   DEFAULT,
@@ -48,6 +49,8 @@ import {
 
 const B = 512;
 const OWN = 0xffff;
+/** CSCD ID of the second disk in a list. */
+const SECOND = 0;
 
 /** A disk of data, an empty one, a tape. */
 const ground = async (options: { nowMs?: () => number } = {}) => {
@@ -544,3 +547,113 @@ void t.test(
     );
   },
 );
+
+/** Lists that populate RODs, take tokens along and read both by 02h, 0Ah and 16h, with writes in between, against arrays. */
+void t.test('SPC-4 5.17.7.6: EXTENDED COPY(LID4) from RODs of every kind, against a model', async t => {
+  const random = new Random();
+  t.comment(`SANLET_SEED=${SEED}`);
+  const COUNT = 400;
+  const bytes = COUNT * B;
+  const media = [0, 1].map(() => new SlowDisk(memoryDisk({ bytes })));
+  const { host, name, manager } = await rig(...media.map(disk => ({ disk })));
+  const model = [Buffer.alloc(bytes), Buffer.alloc(bytes)] as const;
+  const apart = (): Range[] => {
+    const starts = new Set(Array.from({ length: random.between(1, 4) }, () => random.below(COUNT)));
+    const sorted = [...starts].sort((a, b) => a - b);
+    const ranges = sorted.map((lba, i): Range => [lba, random.between(1, (sorted[i + 1] ?? COUNT) - lba)]);
+    return random.chance(2) ? ranges : ranges.toReversed();
+  };
+  /** Blocks of the model, looked at when they are needed. */
+  const content = (ranges: readonly Range[]): Buffer => blocks(model[0], ...ranges);
+  const tokens: { readonly token: Buffer; readonly data: () => Buffer }[] = [];
+
+  /** A segment from a ROD with that data to the second disk, done to the model. */
+  const move = (id: number, data: Buffer): Buffer => {
+    const there = data.length / B;
+    const from = random.below(there);
+    const to = random.below(COUNT);
+    const most = Math.min(there - from, COUNT - to);
+    switch (random.below(3)) {
+      case 0: {
+        const count = random.between(1, most);
+        data.copy(model[1], to * B, from * B, (from + count) * B);
+        return segment({ type: 2, from: id, to: SECOND, blocks: count, lba: from, toLba: to });
+      }
+      case 1: {
+        const [a, b] = [random.below(B), random.below(B)];
+        const count = random.below(Math.max(1, Math.min((there - from) * B - a, (COUNT - to) * B - b)));
+        const out = Buffer.alloc(32);
+        out[0] = 0x0a;
+        out[1] = 1; // CAT: what the last block has behind it is thrown away
+        out.writeUInt16BE(28, 2);
+        out.writeUInt16BE(id, 4);
+        out.writeUInt16BE(SECOND, 6);
+        out.writeUInt32BE(count, 8);
+        out.writeBigUInt64BE(BigInt(from), 12);
+        out.writeBigUInt64BE(BigInt(to), 20);
+        out.writeUInt16BE(a, 28);
+        out.writeUInt16BE(b, 30);
+        data.copy(model[1], to * B + b, from * B + a, from * B + a + count);
+        return out;
+      }
+      default: {
+        const out = Buffer.alloc(28);
+        out[0] = 0x16;
+        out.writeUInt16BE(24, 2);
+        out.writeUInt16BE(id, 4);
+        out.writeUInt16BE(SECOND, 6);
+        out.writeBigUInt64BE(BigInt(from), 8);
+        out.writeBigUInt64BE(BigInt(to), 16);
+        data.copy(model[1], to * B, from * B, (from + most) * B);
+        return out;
+      }
+    }
+  };
+
+  for (let round = 0; round < 120; round++) {
+    for (let i = random.below(3); i > 0; i--) {
+      const lba = random.below(COUNT);
+      const data = random.bytes(B * random.between(1, Math.min(30, COUNT - lba)));
+      data.copy(model[0], lba * B);
+      const cdb = Buffer.alloc(16);
+      cdb[0] = 0x8a;
+      cdb.writeBigUInt64BE(BigInt(lba), 2);
+      cdb.writeUInt32BE(data.length / B, 10);
+      t.equal((await host.send(0, cdb, { out: data })).said, '');
+    }
+    const type = random.pick([REFERENCE, DEFAULT, VULNERABLE, PERSISTENT, ANY]);
+    const makes = random.chance(2);
+    const ranges = apart();
+    const segments = random.chance(2)
+      ? [populateRanges(1, ranges)]
+      : ranges.map(range => populateRange(1, range));
+    const cscds = [name(1), rodCscd({ type, makes })];
+    const inline: Buffer[] = [];
+    const data = content(ranges);
+    // One segment from the ROD at most: what it leaves over must not go in front of another's.
+    const source = tokens.length > 0 && random.chance(2) ? random.below(tokens.length) : undefined;
+    const removes = random.chance(3);
+    if (source === undefined) {
+      if (random.chance(2)) segments.push(move(1, data));
+    } else {
+      const { token, data: now } = tokens[source]!;
+      cscds.push(rodCscd({ type: 0, removes }));
+      inline.push(token);
+      segments.push(move(2, now()));
+      if (removes) tokens.splice(source, 1);
+    }
+    const answer = await copy4(host, 0, list4(cscds, segments, { id: 3, inline: Buffer.concat(inline) }));
+    t.equal(answer.said, '');
+    if (makes) {
+      const { token } = (await information(host, 3)).tokens[0]!;
+      tokens.push({ token, data: type === REFERENCE ? () => content(ranges) : () => data });
+    }
+    for (const lun of [0, 1] as const) {
+      if (!(await dump(media[lun]!.inner)).equals(model[lun])) {
+        throw new Error(`LUN ${lun} after round ${round}, seed ${SEED}`);
+      }
+    }
+  }
+  manager.tokens.clear();
+  t.equal(manager.tokens.room.usedBytes, 0);
+});

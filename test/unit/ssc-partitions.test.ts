@@ -164,22 +164,112 @@ void t.test('SSC-4 7.2, 7.11: FORMAT MEDIUM and SET CAPACITY, what is refused', 
   t.equal(await b.say('0b 00 00 ffff 00'), '7/2700');
 });
 
-void t.test('SSC-4 7.2, 8.3.4: FORMAT MEDIUM as st asks for two partitions, with two sizes', async t => {
-  const medium = memoryCartridge({ capacityBytes: 1_000_000_000 });
+const GB = 1_000_000_000;
+
+void t.test('SSC-4 7.2, 8.3.4: FORMAT MEDIUM by the medium partition mode page', async t => {
+  const medium = memoryCartridge({ capacityBytes: 100 * GB });
   const b = await tapeBench(medium);
-  const sizes = (): readonly number[] => medium.partitions.map(each => each.capacityBytes);
-  t.equal(await select(b, '11 0a 03 01 34 03 00 00 ffff 0064'), '0', '100 MB for the second one');
+  const page = async (): Promise<string> =>
+    (await b.send('1a 08 11 00 ff 00')).data.subarray(4).toString('hex');
+  const sizes = (): number[] => medium.partitions.map(({ capacityBytes }) => capacityBytes / GB);
+  const partition = (additional: number, flags: number, units: number, ...size: number[]): Promise<string> =>
+    select(
+      b,
+      `110e 03 ${hex(additional, 2)} ${hex(flags, 2)} 03 ${hex(units, 2)} 00 ${[0, 1, 2, 3].map(i => hex(size[i] ?? 0, 4)).join('')}`,
+    );
+  t.equal(
+    await page(),
+    '110e03001c0309000064000000000000',
+    'one partition of 100 GB; PSUM, POFM, format recognition',
+  );
+
+  t.equal(await partition(4, 0x3c, 9, 1, 1), '5/2600 list 7', 'at most four');
+  t.equal(await partition(1, 0xbc, 9, 1, 1), '5/2600 list 8.7', 'FDP and IDP');
+  t.equal(await partition(1, 0x3c, 9, 60, 60), '5/2600 list 14', 'more than there is');
+  t.equal(await partition(1, 0x3c, 9, 100, 0xffff), '5/2600 list 14', 'nothing is left');
+  t.equal(await partition(1, 0x3c, 9, 0xffff, 0xffff), '5/2600 list 14', 'the rest twice');
+  t.equal(await partition(1, 0x3c, 9, 0xffff), '5/2600 list 14', 'a partition of nothing');
+  t.equal(await partition(1, 0x38, 9, 1, 1), '5/2600 list 8.2', 'POFM cannot be changed');
+
+  t.equal(await partition(1, 0x3c, 9, 0xffff, 5), '0', 'IDP: 5 GB for the second, the rest for the first');
+  t.same(sizes(), [100], 'nothing has changed');
   t.equal(await b.say('04 00 01 0000 00'), '0');
-  t.same(sizes(), [900_000_000, 100_000_000]);
-  t.equal(await select(b, '11 0a 03 01 34 03 00 00 0064 ffff'), '0', 'or for the first one');
+  t.same(sizes(), [95, 5]);
+  t.equal(await page(), '110e03011c030900005f000500000000', 'as it is now');
+
+  t.equal(await b.write(record(10)), '0');
+  t.equal(await b.say('2b 02 00 00000000 00 01 00'), '0', 'LOCATE(10), CP');
+  t.equal((await b.send('34 00')).data.subarray(0, 2).toString('hex'), '8001', 'READ POSITION SHORT FORM');
+  t.equal(await b.write(record(20)), '0');
+  t.equal(await b.filemarks(1), '0');
+  t.equal(await b.write(record(30)), '0');
+  t.equal(
+    (await b.send('34 06')).data.toString('hex'),
+    `000000000000000100000000000000030000000000000001${'00'.repeat(8)}`,
+  );
+  t.equal((await b.send('34 08 0000000000 0020 00')).data.subarray(0, 4).toString('hex'), '0001001c');
+  t.equal((await b.send('1a 08 10 00 ff 00')).data[7], 1, 'active partition');
+  t.equal(await b.rewind(), '0');
+  t.equal((await b.send('34 00')).data.subarray(0, 2).toString('hex'), '8001', 'REWIND stays in it');
+  t.same((await b.read(20)).data, record(20));
+  t.equal(await b.say('92 02 00 00 0000000000000000 00000000'), '0', 'LOCATE(16), CP');
+  t.same((await b.read(10)).data, record(10));
+  t.equal(heard(await b.read(10)), '8/0005 10', 'end of data of the first');
+  t.equal(await b.say('92 0a 00 01 0000000000000001 00000000'), '0', 'a file of the second');
+  t.same((await b.read(30)).data, record(30));
+  t.equal(await b.say('92 1a 00 00 0000000000000000 00000000'), '0', 'end of data of the first');
+  t.equal(await b.object(), 1);
+  t.equal(await b.say('92 00 00 01 0000000000000000 00000000'), '0', 'PARTITION without CP is ignored');
+  t.equal((await b.send('34 00')).data[1], 0);
+  t.equal(pointed(await b.send('92 02 00 02 0000000000000000 00000000')), 'cdb 3');
+  t.equal(pointed(await b.send('2b 02 00 00000000 00 02 00')), 'cdb 8');
+  t.same((await b.send('88 00 00 01 0000000000000002 00001e 00')).data, record(30), 'READ(16)');
+  t.equal(await b.say('80 00 00 01 0000000000000003 000001 00'), '0', 'WRITE FILEMARKS(16)');
+  t.equal(await b.say('04 00 00 0000 00'), '5/3b0c', 'not at the beginning of the tape');
+  t.equal(await b.say('2b 02 00 00000000 00 01 00'), '0');
+  t.equal(await b.say('04 00 00 0000 00'), '5/3b0c', 'nor at the beginning of the second');
+  t.equal(await b.say('93 01 00 01 0000000000000001 00000000'), '0', 'ERASE(16)');
+  t.equal(await b.say('1b 00 00 00 01 00'), '0', 'LOAD');
+  t.equal(
+    (await b.send('34 00')).data.subarray(0, 2).toString('hex'),
+    '8000',
+    'to the beginning of the first',
+  );
+  t.same((await b.read(10)).data, record(10));
+
+  await b.rewind();
+  t.equal(await partition(3, 0x5c, 9), '0', 'SDP');
+  t.equal(await b.say('04 00 02 0000 00'), '0');
+  t.same(sizes(), [25, 25, 25, 25]);
+  t.equal(heard(await b.read(10)), '8/0005 10', 'what was there is gone');
+  t.equal(await partition(2, 0x9c, 9), '0', 'FDP');
   t.equal(await b.say('04 00 01 0000 00'), '0');
-  t.same(sizes(), [100_000_000, 900_000_000]);
-  t.equal(await select(b, '11 06 03 01 84 03 00 00'), '0', 'no size, where none is asked for');
-  t.equal(await select(b, '11 0a 03 02 34 03 00 00 ffff 0064'), '5/2600 list 16', 'a size that is not there');
-  t.equal(await select(b, '11 05 03 01 84 03 00'), '5/2600 list 5', 'not all of what is before the sizes');
-  t.equal(await select(b, `11 10 03 01 84 03 00 00 ${'00'.repeat(10)}`), '5/2600 list 5', 'five sizes');
+  t.same(sizes(), [93.75, 3.125, 3.125]);
+  t.equal(await partition(1, 0x34, 9, 40_000, 60_000), '0', 'PSUM: megabytes');
+  t.equal(await b.say('04 00 01 0000 00'), '0');
+  t.same(sizes(), [40, 60]);
+  t.equal(await b.say('04 00 01 0000 00'), '0', 'nothing new was asked for');
+  t.same(sizes(), [40, 60]);
   t.equal(await b.say('04 00 00 0000 00'), '0');
-  t.same(sizes(), [1_000_000_000], 'one partition again');
+  t.same(sizes(), [100], 'one again');
+});
+
+void t.test('SSC-4 7.11: SET CAPACITY takes a part, and gives it back', async t => {
+  const medium = memoryCartridge({ capacityBytes: 655_350_000 });
+  const b = await tapeBench(medium);
+  await b.write(record(10));
+  await b.rewind();
+  t.equal(await b.say('0b 00 00 0100 00'), '0');
+  t.equal(medium.label.capacityBytes, 2_560_000);
+  t.equal(heard(await b.read(10)), '8/0005 10', 'what was there is gone');
+  t.equal((await b.send('44 01 0000000000 ffff 00')).data.readUInt32BE(16), 2);
+  let answer = '0';
+  let records = 0;
+  for (; !answer.startsWith('d'); records++) answer = await b.write(Buffer.alloc(100_000));
+  t.equal(records, 26);
+  await b.rewind();
+  t.equal(await b.say('0b 00 00 ffff 00'), '0');
+  t.equal(medium.label.capacityBytes, 655_350_000);
 });
 
 const drive = (name: string): Partial<TapeDrive> => ({ personality: personalityNamed(name) });
@@ -236,4 +326,22 @@ void t.test('what a ULT3580-TD6 says of itself and of its cartridge', async t =>
   const list = (await b.send('44 00 0000000000 ffff 00')).data;
   t.same([list[4], list[56], list[108], list.length], [0x46, 0x58, 0x5a, 160], 'LTO-4 to LTO-6');
   t.same([list[6], list[58], list[110]], [0x00, 0x80, 0xa0], 'WRTOK and DEFLT');
+});
+
+void t.test('SSC-4 7.2, 8.3.4: FORMAT MEDIUM as st asks for two partitions, with two sizes', async t => {
+  const medium = memoryCartridge({ capacityBytes: 1_000_000_000 });
+  const b = await tapeBench(medium);
+  const sizes = (): readonly number[] => medium.partitions.map(each => each.capacityBytes);
+  t.equal(await select(b, '11 0a 03 01 34 03 00 00 ffff 0064'), '0', '100 MB for the second one');
+  t.equal(await b.say('04 00 01 0000 00'), '0');
+  t.same(sizes(), [900_000_000, 100_000_000]);
+  t.equal(await select(b, '11 0a 03 01 34 03 00 00 0064 ffff'), '0', 'or for the first one');
+  t.equal(await b.say('04 00 01 0000 00'), '0');
+  t.same(sizes(), [100_000_000, 900_000_000]);
+  t.equal(await select(b, '11 06 03 01 84 03 00 00'), '0', 'no size, where none is asked for');
+  t.equal(await select(b, '11 0a 03 02 34 03 00 00 ffff 0064'), '5/2600 list 16', 'a size that is not there');
+  t.equal(await select(b, '11 05 03 01 84 03 00'), '5/2600 list 5', 'not all of what is before the sizes');
+  t.equal(await select(b, `11 10 03 01 84 03 00 00 ${'00'.repeat(10)}`), '5/2600 list 5', 'five sizes');
+  t.equal(await b.say('04 00 00 0000 00'), '0');
+  t.same(sizes(), [1_000_000_000], 'one partition again');
 });

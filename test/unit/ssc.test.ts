@@ -640,7 +640,7 @@ void t.test('SPC-4 6.8: LOG SENSE', async t => {
   await b.read(300);
   const log = (page: number, pointer = 0, length = 0xffff): Promise<Answer> =>
     b.send(`4d 00 ${hex(0x40 | page, 2)} 00 00 ${hex(pointer, 4)} ${hex(length, 4)} 00`);
-  t.equal((await log(0)).data.toString('hex'), '00000007000203060c102e');
+  t.equal((await log(0)).data.toString('hex'), '0000001000020305060c10111214171b2e303132');
   const sequential = (await log(0x0c)).data;
   t.equal(sequential.readUInt16BE(2), sequential.length - 4);
   t.equal(sequential.subarray(4, 16).toString('hex'), '00000008000000000000012c', 'bytes written');
@@ -651,11 +651,11 @@ void t.test('SPC-4 6.8: LOG SENSE', async t => {
   t.equal((await log(0x2e, 64)).data.toString('hex'), 'ae0000050040030100', 'from the parameter pointer on');
   t.equal(pointed(await log(0x2e, 65)), 'cdb 5', 'no such parameter');
   t.equal((await log(0x2e, 0, 3)).data.length, 3);
-  t.equal(pointed(await log(0x11)), 'cdb 2.5', 'no such page');
+  t.equal(pointed(await log(0x13)), 'cdb 2.5', 'no such page');
   t.equal(await b.say('4d 01 40'), '5/2400');
   t.equal(
     (await b.send('4d 00 80 00 00 00 00 00 ff 00')).data.toString('hex'),
-    '00000007000203060c102e',
+    '0000001000020305060c10111214171b2e303132',
     'whatever PC says',
   );
 });

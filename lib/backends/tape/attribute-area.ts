@@ -6,6 +6,12 @@ import { ATTRIBUTE_SLOTS, ATTRIBUTE_SLOT_BYTES, isZero } from './header-area.ts'
 /** What stands before the attributes in each of their two slots. */
 const head = layout(16, { generation: u32(0), bytes: u32(4), headChecksum: u32(8), checksum: u32(12) });
 
+export const ATTRIBUTE_HEAD_BYTES = head.length;
+
+/** Bytes of attributes that a slot says it has. */
+export const attributeSlotSize = (area: Uint8Array, offset: number): number =>
+  head.bytes.get(area.subarray(offset, offset + head.length));
+
 export interface FoundAttributes {
   readonly packed: Uint8Array;
   readonly generation: number;

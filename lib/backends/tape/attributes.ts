@@ -22,7 +22,7 @@ export class CartridgeAttributes implements MediumAttributes {
   /** `save` answers when the bytes are on stable storage, and throws when the ones before still hold. */
   constructor(save: (packed: Buffer) => MaybePromise<void>, packed: Uint8Array = new Uint8Array()) {
     this.#save = save;
-    this.#kept = unpack(packed);
+    this.#kept = unpackAttributes(packed);
   }
 
   get(partition: number, id: number): MediumAttribute | undefined {
@@ -80,7 +80,7 @@ function pack(kept: Kept): Buffer {
 }
 
 /** Throws RangeError over what `pack` did not make. */
-function unpack(packed: Uint8Array): Kept {
+export function unpackAttributes(packed: Uint8Array): Kept {
   const kept = new Map<number, Map<number, MediumAttribute>>();
   for (const reader = new Reader(packed); reader.left > 0;) {
     const number = reader.uint(1);

@@ -11,7 +11,7 @@ const READS_A_TURN = 32;
 export class FrameWindow {
   readonly size: number;
   readonly #log: Pick<TapeLog, 'read'>;
-  readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  readonly #buffer: Buffer;
   #start = 0;
   #length = 0;
   #reads = 0;
@@ -20,6 +20,7 @@ export class FrameWindow {
   constructor(log: Pick<TapeLog, 'read'>, size: number) {
     this.#log = log;
     this.size = size;
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, size));
   }
 
   /** A view of the bytes if they are in the buffer. */

@@ -28,6 +28,8 @@ const layoutOfLabel = layout(256, {
   checksum: u32(252),
 });
 
+export const LABEL_BYTES = layoutOfLabel.length;
+
 const layoutOfPartition = layout(16, { base: u64(0), capacityBytes: u64(8) });
 
 /** The label as the file has it. */

@@ -50,7 +50,7 @@ export const erase16 = command<TapeUnit>({
 
 /** Short or long, end of data is where the tape stands; of what lay behind it nothing can be read again. */
 async function erase(unit: TapeUnit, task: Task, immediate: boolean): Promise<void> {
-  await unit.erase();
+  await unit.erase(task.nexus);
   if (!immediate) await unit.synchronize();
   task.good();
 }

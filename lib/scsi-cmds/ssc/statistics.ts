@@ -12,6 +12,9 @@ export class ByteCounts {
 export class TapeStatistics implements Flow {
   readonly counted = new ByteCounts();
   mount = new ByteCounts();
+  /** Records of this load: what takes the place of data sets here. */
+  recordsWritten = 0;
+  recordsRead = 0;
   /** Loads since the start, and since the counters were set back. */
   loads = 0;
   loadsCounted = 0;
@@ -21,6 +24,7 @@ export class TapeStatistics implements Flow {
   written(recordBytes: number, storedBytes: number): void {
     this.counted.hostWritten += recordBytes;
     this.counted.mediumWritten += storedBytes;
+    this.recordsWritten++;
     this.mount.hostWritten += recordBytes;
     this.mount.mediumWritten += storedBytes;
   }
@@ -28,6 +32,7 @@ export class TapeStatistics implements Flow {
   read(recordBytes: number, storedBytes: number): void {
     this.counted.hostRead += recordBytes;
     this.counted.mediumRead += storedBytes;
+    this.recordsRead++;
     this.mount.hostRead += recordBytes;
     this.mount.mediumRead += storedBytes;
   }
@@ -35,6 +40,8 @@ export class TapeStatistics implements Flow {
   /** A cartridge has been threaded. */
   loaded(): void {
     this.mount = new ByteCounts();
+    this.recordsWritten = 0;
+    this.recordsRead = 0;
     this.loads++;
     this.loadsCounted++;
     this.loadedAt = Date.now();

@@ -3,6 +3,8 @@ import { preventAllowMediumRemoval } from '../spc/prevent-allow.ts';
 import { primaryCommands, primaryPages } from '../spc/primary.ts';
 import type { VpdPage } from '../spc/vpd.ts';
 import { allowOverwrite } from './allow-overwrite.ts';
+import { readAttribute } from './attributes/read-attribute.ts';
+import { writeAttribute } from './attributes/write-attribute.ts';
 import { readBlockLimits } from './block-limits.ts';
 import { reportDensitySupport } from './density.ts';
 import { erase16, erase6 } from './erase.ts';
@@ -11,7 +13,7 @@ import { writeFilemarks16, writeFilemarks6 } from './filemarks.ts';
 import { formatMedium } from './format-medium.ts';
 import { loadUnload } from './load-unload.ts';
 import { locate10, locate16 } from './locate.ts';
-import { tapeLogPages } from './log-pages.ts';
+import { tapeLogPages } from './log/tape-log-pages.ts';
 import { readPosition } from './position.ts';
 import { read16, read6 } from './read.ts';
 import { rewind } from './rewind.ts';
@@ -19,6 +21,9 @@ import { setCapacity } from './set-capacity.ts';
 import { space16, space6 } from './space.ts';
 import type { TapeUnit } from './tape-unit.ts';
 import { sequentialCapabilities } from './vpd-b0.ts';
+import { tapeAlertFlags } from './vpd-b2.ts';
+import { logicalBlockProtection } from './vpd-b5.ts';
+import { manufacturerSerialNumber } from './vpd-serial-numbers.ts';
 import { verify16, verify6 } from './verify.ts';
 import { write16, write6 } from './write.ts';
 
@@ -46,11 +51,19 @@ const streamCommands: readonly Command<TapeUnit>[] = [
   allowOverwrite,
   formatMedium,
   setCapacity,
+  ...readAttribute,
+  writeAttribute,
   securityProtocolIn,
   securityProtocolOut,
 ];
 
-export const tapePages: readonly VpdPage[] = [...primaryPages, sequentialCapabilities];
+export const tapePages: readonly VpdPage[] = [
+  ...primaryPages,
+  sequentialCapabilities,
+  manufacturerSerialNumber,
+  tapeAlertFlags,
+  logicalBlockProtection,
+];
 
 export function addTapeCommands(unit: TapeUnit): void {
   unit.commands.add(...primaryCommands);

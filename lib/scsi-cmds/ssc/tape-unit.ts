@@ -14,6 +14,7 @@ import { addPages } from '../spc/vpd.ts';
 import type { Task } from '../task.ts';
 import type { Command } from '../command.ts';
 import { Attention } from '../unit-attention.ts';
+import { VolumeMemory } from './attributes/volume-memory.ts';
 import { CONTROL, CONTROL_DATA_PROTECTION, dataProtection } from './data-protection.ts';
 import type { Density } from './densities.ts';
 import {
@@ -31,7 +32,9 @@ import { BlockProtection } from './recording/block-protection.ts';
 import { Recorder } from './recording/recorder.ts';
 import { overwriteAttempted } from './sense.ts';
 import { TapeStatistics } from './statistics.ts';
+import { TapeAlerts } from './tape-alerts.ts';
 import { addTapeCommands, tapePages } from './tape-commands.ts';
+import { automationSerialNumber } from './vpd-serial-numbers.ts';
 
 /** Where a position lies: before any warning, in the programmable early warning zone, or past early warning (SSC-4 4.2.4). */
 export type Zone = 'free' | 'programmable' | 'early-warning';
@@ -68,7 +71,11 @@ export class TapeUnit extends LogicalUnit {
   readonly blockProtection = new BlockProtection();
   readonly encryption: DataEncryption = new DataEncryption(this);
   readonly statistics = new TapeStatistics();
+  readonly alerts = new TapeAlerts();
   readonly #recorder = new Recorder(this.statistics);
+  /** Of the library that the drive is in. */
+  #automationSerial: string | undefined;
+  #memory: VolumeMemory | undefined;
   /** BLOCK LENGTH of the mode parameter block descriptor: the length in fixed mode; 0, variable only. */
   blockLength = 0;
   /** BUFFERED MODE: with 0 a write is on the medium before it is answered. */
@@ -101,7 +108,7 @@ export class TapeUnit extends LogicalUnit {
     this.#cartridge = medium;
     this.#loaded = medium !== undefined;
     this.modePages = new ModePages(tapeModePages(this), new TapeModeHeader(this), this.state);
-    if (this.#loaded) this.statistics.loaded();
+    if (this.#loaded) this.#threaded();
     this.#look();
     addTapeCommands(this);
     addPages(this, ...tapePages);
@@ -129,6 +136,22 @@ export class TapeUnit extends LogicalUnit {
 
   requireCartridge(): void {
     if (this.#cartridge === undefined) throw this.#unreadable ? incompatible() : mediumNotPresent();
+  }
+
+  /** What the loaded cartridge remembers. */
+  get memory(): VolumeMemory {
+    this.requireMedium();
+    return this.#memory!;
+  }
+
+  get automationSerial(): string | undefined {
+    return this.#automationSerial;
+  }
+
+  /** The drive is part of a library, whose serial number it tells (VPD page B3h). */
+  inAutomation(serial: string): void {
+    this.#automationSerial = serial;
+    addPages(this, automationSerialNumber);
   }
 
   /** What the drive can do with the cartridge. */
@@ -177,6 +200,12 @@ export class TapeUnit extends LogicalUnit {
     return this.pastProgrammableWarning ? 'programmable' : 'free';
   }
 
+  /** What is told to an initiator raises TapeAlert flags too. */
+  override check(task: Task, facts: SenseFacts): void {
+    this.alerts.note(facts);
+    super.check(task, facts);
+  }
+
   /** What trouble at the medium is as sense, for a command that has more to say of it. */
   explain(task: Task, error: unknown): SenseFacts {
     return senseOf(error, this.log, {
@@ -189,7 +218,7 @@ export class TapeUnit extends LogicalUnit {
 
   write(from: Buffer, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
     this.#requireAppend();
-    return after(this.#takeOver(nexus), () =>
+    return after(this.#beforeChange(nexus), () =>
       this.#untilFull(() =>
         this.#recorder.write(
           this.medium,
@@ -212,13 +241,20 @@ export class TapeUnit extends LogicalUnit {
 
   writeFilemarks(count: number, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
     this.#requireAppend();
-    return after(this.#takeOver(nexus), () => this.#untilFull(() => this.medium.writeFilemarks(count)));
+    return after(this.#beforeChange(nexus), () => this.#untilFull(() => this.medium.writeFilemarks(count)));
   }
 
-  erase(): MaybePromise<void> {
+  erase(nexus: Nexus): MaybePromise<void> {
     this.#requireAppend();
-    this.#dirty = true;
-    return this.medium.erase();
+    return after(this.#beforeChange(nexus), () => {
+      this.#dirty = true;
+      return this.medium.erase();
+    });
+  }
+
+  #beforeChange(nexus: Nexus): MaybePromise<void> {
+    const noted = this.memory.beforeChange();
+    return noted instanceof Promise ? noted.then(() => this.#takeOver(nexus)) : this.#takeOver(nexus);
   }
 
   /** BUFFERED MODE 2: what another nexus has written is on the medium before this one writes. */
@@ -232,21 +268,25 @@ export class TapeUnit extends LogicalUnit {
 
   async format(capacities: readonly number[]): Promise<void> {
     if (this.appendOnly && this.#overwritable !== 'format') throw overwriteAttempted();
+    await this.memory.beforeChange();
     await this.medium.format(capacities);
-    this.#erased();
+    await this.#erased();
   }
 
   async setCapacity(bytes: number): Promise<void> {
     if (this.appendOnly) throw overwriteAttempted();
+    await this.memory.beforeChange();
     await this.medium.setCapacity(bytes);
-    this.#erased();
+    await this.#erased();
   }
 
   /** What MODE SELECT asked for in the way of partitions has been done, or was for what is no more. */
-  #erased(): void {
+  async #erased(): Promise<void> {
     this.#dirty = false;
     this.forbidOverwrite();
     this.modePages.restore(MEDIUM_PARTITION);
+    this.memory.initializations++;
+    await this.memory.save();
   }
 
   allowOverwrite(where: TapePosition | 'format'): void {
@@ -314,19 +354,36 @@ export class TapeUnit extends LogicalUnit {
     await this.#cartridge!.changePartition(0);
     if (this.#loaded) return;
     this.#loaded = true;
-    this.statistics.loaded();
+    this.#threaded();
     this.attention(Attention.MEDIUM_MAY_HAVE_CHANGED, by);
+  }
+
+  #threaded(): void {
+    this.statistics.loaded();
+    this.#memory = new VolumeMemory(this.#cartridge!, this.identity, this.statistics.mount);
   }
 
   /** Everything written is safe; the cartridge stays in the drive and is not ready. */
   async unload(): Promise<void> {
     if (!this.#loaded) return;
     await this.leavePlace();
+    await this.#remember();
     await this.#cartridge!.changePartition(0);
     this.#loaded = false;
+    this.#memory = undefined;
     this.#writer = '';
+    this.alerts.clear();
     this.encryption.demounted();
     this.modePages.restore(MEDIUM_PARTITION);
+  }
+
+  /** The cartridge learns of this load. That it cannot keeps nobody from taking it out. */
+  async #remember(): Promise<void> {
+    try {
+      await this.#memory!.save();
+    } catch (error) {
+      this.log.warn({ err: error, unit: this.identity.name }, 'the cartridge could not be told of its load');
+    }
   }
 
   /** A cartridge is put into the empty drive, by hand or by a robot, and loaded. */
@@ -390,6 +447,8 @@ export class TapeUnit extends LogicalUnit {
   /** What nobody asked to be synchronised stays in the page cache: a close does not wait for a disk. */
   async close(): Promise<void> {
     await this.state?.close();
+    const { hostWritten, hostRead } = this.statistics.mount;
+    if (this.#loaded && hostWritten + hostRead > 0) await this.#remember();
     const cartridge = this.#cartridge;
     this.#cartridge = undefined;
     this.#loaded = false;
