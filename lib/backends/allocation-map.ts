@@ -128,7 +128,7 @@ export class AllocationMap {
   /** Marks the blocks mapped. Kept in the store before it returns. Throws MediumError, and marks none, when they are too many. */
   mark(first: number, count: number): void {
     if (this.allMapped(first, count)) return;
-    if (this.#limit !== undefined) this.#requireRoom(this.#limit, first, count);
+    this.requireRoom(first, count);
     this.#assign(first, count, true);
   }
 
@@ -155,6 +155,11 @@ export class AllocationMap {
     }
     map.#assign(kept, blocks - kept, mapped);
     return map;
+  }
+
+  /** Throws MediumError when the blocks may not all be mapped. */
+  requireRoom(first: number, count: number): void {
+    if (this.#limit !== undefined) this.#requireRoom(this.#limit, first, count);
   }
 
   #requireRoom({ bytes, blockSize }: AllocationLimit, first: number, count: number): void {
@@ -254,6 +259,11 @@ export class MemoryPages implements PageStore {
 
   constructor(blocks: number) {
     this.directory = new Uint8Array(Math.ceil(blocks / PAGE_BLOCKS));
+  }
+
+  /** Pages that are held. */
+  get mixed(): number {
+    return this.#pages.size;
   }
 
   page(index: number): AllocationPage {

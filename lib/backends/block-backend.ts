@@ -1,8 +1,10 @@
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 
-/** A run of bytes that is wholly mapped or wholly unmapped; unmapped bytes read as zero. */
+/** A run of bytes in one state; what is unmapped or anchored reads as zero. */
 export interface Extent {
   readonly mapped: boolean;
+  /** Mapped, and nothing has been written since it was anchored. */
+  readonly anchored?: boolean;
   /** Bytes from the offset that was asked about; never 0. */
   readonly bytes: number;
 }
@@ -33,6 +35,11 @@ export interface BlockBackend {
   flush(): MaybePromise<void>;
   /** The range reads as zero and is no longer mapped. Length has no limit; the event loop is not held for long. */
   unmap(offset: number, length: number): MaybePromise<void>;
+  /**
+   * The range reads as zero and is mapped, as far as room goes: a write finds it there. Fails with `no-space`, and then
+   * nothing has changed unless other writes took the room meanwhile. Absent: it cannot.
+   */
+  anchor?(offset: number, length: number): MaybePromise<void>;
   /**
    * The extent that begins at `offset`, at most `length` bytes of it. May end early: the next call goes on from there.
    */

@@ -7,6 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { syncDirectory } from '../state/directory.ts';
 import type { Lock } from '../state/lock-file.ts';
+import type { AllocationMap } from './allocation-map.ts';
+import { Anchors } from './anchors.ts';
 import { AtomicJournal } from './atomic-journal.ts';
 import type { BlockBackend, Extent } from './block-backend.ts';
 import { FileChannel } from './file-channel.ts';
@@ -172,6 +174,7 @@ class FileDisk implements BlockBackend {
   /** With the piece of a block that there may be at its end. */
   #fileBytes: number;
   #map: MapFile | undefined;
+  readonly #anchors: Anchors;
   readonly #lock: Lock;
   readonly #journal: AtomicJournal;
   readonly #flusher = new Flusher(() => this.#sync());
@@ -193,6 +196,7 @@ class FileDisk implements BlockBackend {
     this.readOnly = map === undefined;
     this.#channel = new FileChannel(file);
     this.#map = map;
+    this.#anchors = new Anchors(this.bytes / blockSize);
     this.#lock = lock;
     this.#newIn = newIn;
     this.#lease = new WriteLease({
@@ -213,6 +217,7 @@ class FileDisk implements BlockBackend {
   /** Marked before it is written, so that no moment of kill -9 leaves a block written and not marked. */
   write(from: Buffer, offset: number): MaybePromise<void> {
     this.#writable(offset).map.mark(offset / this.blockSize, from.length / this.blockSize);
+    if (this.#anchors.any) this.#anchors.remove(offset / this.blockSize, from.length / this.blockSize);
     const later = this.#channel.write(from, offset);
     if (later === undefined) {
       this.#changes++;
@@ -272,11 +277,30 @@ class FileDisk implements BlockBackend {
     this.#flushed = changes;
   }
 
+  unmap(offset: number, length: number): Promise<void> {
+    return this.#clean(offset, length, (map, first, count) => {
+      map.clear(first, count);
+      this.#anchors.remove(first, count);
+    });
+  }
+
+  async anchor(offset: number, length: number): Promise<void> {
+    this.#writable(offset).map.requireRoom(offset / this.blockSize, length / this.blockSize);
+    await this.#clean(offset, length, (map, first, count) => {
+      map.mark(first, count);
+      this.#anchors.add(first, count);
+    });
+  }
+
   /**
-   * Piece by piece: zeros, then the bits, in one turn of the event loop. A write to the same place comes wholly before
-   * such a piece or wholly after it; one that is in the thread pool is waited for.
+   * Piece by piece: zeros where it is mapped, then the bits, in one turn of the event loop. A write to the same place comes
+   * wholly before such a piece or wholly after it; one that is in the thread pool is waited for.
    */
-  async unmap(offset: number, length: number): Promise<void> {
+  async #clean(
+    offset: number,
+    length: number,
+    mark: (map: AllocationMap, first: number, count: number) => void,
+  ): Promise<void> {
     const end = offset + length;
     while (offset < end) {
       const { map } = this.#writable(offset);
@@ -291,9 +315,9 @@ class FileDisk implements BlockBackend {
           continue;
         }
         this.#zero(offset, bytes);
-        map.clear(offset / this.blockSize, bytes / this.blockSize);
         this.#changes++;
       }
+      mark(map, offset / this.blockSize, bytes / this.blockSize);
       offset += bytes;
       if (offset < end) await nextTurn();
     }
@@ -319,7 +343,9 @@ class FileDisk implements BlockBackend {
   extent(offset: number, length: number): Extent {
     if (this.#map === undefined) return { mapped: true, bytes: length };
     const run = this.#map.map.run(offset / this.blockSize, length / this.blockSize);
-    return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+    if (!run.mapped || !this.#anchors.any) return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+    const { mapped: anchored, blocks } = this.#anchors.run(offset / this.blockSize, run.blocks);
+    return { mapped: true, anchored, bytes: blocks * this.blockSize };
   }
 
   async resize(wanted: number | undefined): Promise<void> {
@@ -345,6 +371,7 @@ class FileDisk implements BlockBackend {
     }
     this.#fileBytes = bytes;
     this.bytes = bytes - (bytes % this.blockSize);
+    this.#anchors.forget(this.bytes / this.blockSize);
     await this.flush();
   }
 

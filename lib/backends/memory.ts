@@ -1,4 +1,5 @@
 import { AllocationMap, MemoryPages } from './allocation-map.ts';
+import { Anchors } from './anchors.ts';
 import type { BlockBackend, Extent } from './block-backend.ts';
 import { MediumError } from './medium-error.ts';
 
@@ -36,6 +37,7 @@ class MemoryDisk implements BlockBackend {
   readonly readOnly: boolean;
   readonly allocationLimitBytes: number | undefined;
   #map: AllocationMap;
+  readonly #anchors: Anchors;
   readonly #slabs = new Map<number, Buffer>();
 
   constructor(bytes: number, blockSize: number, readOnly: boolean, limit: number | undefined) {
@@ -44,6 +46,7 @@ class MemoryDisk implements BlockBackend {
     this.bytes = bytes;
     this.blockSize = blockSize;
     const blocks = bytes / blockSize;
+    this.#anchors = new Anchors(blocks);
     this.#map = new AllocationMap(
       blocks,
       false,
@@ -71,6 +74,7 @@ class MemoryDisk implements BlockBackend {
 
   write(from: Buffer, offset: number): void {
     this.#map.mark(offset / this.blockSize, from.length / this.blockSize);
+    if (this.#anchors.any) this.#anchors.remove(offset / this.blockSize, from.length / this.blockSize);
     for (let done = 0; done < from.length;) {
       const index = Math.floor((offset + done) / SLAB_BYTES);
       const at = offset + done - index * SLAB_BYTES;
@@ -111,6 +115,7 @@ class MemoryDisk implements BlockBackend {
   /** Zeros a mapped run and lets go of slabs in which nothing is left. */
   #free(offset: number, length: number): void {
     this.#map.clear(offset / this.blockSize, length / this.blockSize);
+    if (this.#anchors.any) this.#anchors.remove(offset / this.blockSize, length / this.blockSize);
     const end = offset + length;
     for (let index = Math.floor(offset / SLAB_BYTES); index * SLAB_BYTES < end; index++) {
       const slab = this.#slabs.get(index);
@@ -121,6 +126,14 @@ class MemoryDisk implements BlockBackend {
     }
   }
 
+  anchor(offset: number, length: number): void {
+    const [first, count] = [offset / this.blockSize, length / this.blockSize];
+    this.#map.requireRoom(first, count);
+    this.unmap(offset, length);
+    this.#map.mark(first, count);
+    this.#anchors.add(first, count);
+  }
+
   #isUnmapped(offset: number, length: number): boolean {
     const { mapped, bytes } = this.extent(offset, length);
     return !mapped && bytes === length;
@@ -128,7 +141,9 @@ class MemoryDisk implements BlockBackend {
 
   extent(offset: number, length: number): Extent {
     const run = this.#map.run(offset / this.blockSize, length / this.blockSize);
-    return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+    if (!run.mapped || !this.#anchors.any) return { mapped: run.mapped, bytes: run.blocks * this.blockSize };
+    const { mapped: anchored, blocks } = this.#anchors.run(offset / this.blockSize, run.blocks);
+    return { mapped: true, anchored, bytes: blocks * this.blockSize };
   }
 
   resize(wanted = this.bytes): void {
@@ -138,6 +153,7 @@ class MemoryDisk implements BlockBackend {
     }
     const blocks = bytes / this.blockSize;
     this.#map = this.#map.resized(blocks, new MemoryPages(blocks), false);
+    this.#anchors.forget(blocks);
     const edge = Math.floor(Math.min(bytes, this.bytes) / SLAB_BYTES);
     this.bytes = bytes;
     for (const [index, slab] of this.#slabs) {

@@ -69,6 +69,10 @@ export class Watched implements BlockBackend {
     return this.#do(() => this.#disk.unmap(offset, length));
   }
 
+  anchor(offset: number, length: number): void | Promise<void> {
+    return this.#do(() => this.#disk.anchor!(offset, length));
+  }
+
   extent(offset: number, length: number): ReturnType<BlockBackend['extent']> {
     return this.#do(() => this.#disk.extent(offset, length));
   }

@@ -486,6 +486,53 @@ void t.test('SBC-4 WRITE ATOMIC(16): the journal of a disk file', async t => {
   t.notOk(existsSync(`${path}.sanlet-atomic`));
 });
 
+for (const kind of ['memory', 'file'] as const) {
+  void t.test(`anchored blocks: a ${kind} disk`, async t => {
+    const path = join(t.testdir(), 'disk');
+    const options = { bytes: 64 * MIB, blockSize: 512, allocationLimitBytes: 32 * MIB };
+    let disk = kind === 'memory' ? memoryDisk(options) : await openDiskFile({ path, ...options });
+    t.teardown(() => disk.close());
+    const extents = async (from: number, to: number): Promise<string> => {
+      let found = '';
+      for (let at = from; at < to;) {
+        const extent = await disk.extent(at, to - at);
+        found += ` ${extent.mapped ? (extent.anchored === true ? 'anchored' : 'mapped') : 'none'} ${extent.bytes / 512}`;
+        at += extent.bytes;
+      }
+      return found.trim();
+    };
+    await disk.write(Buffer.alloc(4 * MIB, 0x77), MIB);
+    await disk.anchor!(512, 8 * MIB);
+    t.equal(await extents(0, 10 * MIB), `none 1 anchored 16384 none ${4096 - 1}`);
+    const there = Buffer.alloc(9 * MIB, 1);
+    await disk.read(there, 0);
+    t.ok(there.every(byte => byte === 0));
+    t.equal(disk.mappedBytes, 8 * MIB);
+    await disk.write(Buffer.alloc(1024, 2), MIB);
+    await disk.writeAtomic!(Buffer.alloc(4096, 3), 2 * MIB);
+    t.equal(await extents(0, 3 * MIB), 'none 1 anchored 2047 mapped 2 anchored 2046 mapped 8 anchored 2040');
+    await disk.unmap(512, MIB);
+    t.equal(await extents(0, MIB + 1024), 'none 2049 mapped 1');
+    await t.rejects(async () => disk.anchor!(16 * MIB, 32 * MIB), failure('no-space'));
+    t.equal(await extents(16 * MIB, 48 * MIB), `none ${65536}`, 'and nothing has changed');
+    // Here and there, until the map of them would be too large: what is forgotten is mapped.
+    const wide = memoryDisk({ bytes: 2 ** 37, blockSize: 512 });
+    for (let i = 0; i < 4098; i++) await wide.anchor!(i * 16 * MIB, 512);
+    t.equal(wide.mappedBytes, 4098 * 512);
+    const first = await wide.extent(0, 512);
+    t.ok(first.mapped && first.anchored !== true, 'no longer known as anchored');
+    await disk.resize!(32 * MIB);
+    t.equal(await extents(4 * MIB, 8 * MIB), 'mapped 8192', 'another size: mapped');
+    if (kind === 'memory') return;
+    await disk.anchor!(20 * MIB, MIB);
+    await disk.close();
+    disk = await openDiskFile({ path, blockSize: 512 });
+    t.equal(await extents(20 * MIB, 22 * MIB), 'mapped 2048 none 2048', 'after a restart it has its room');
+    await disk.read(there, 20 * MIB);
+    t.ok(there.every(byte => byte === 0));
+  });
+}
+
 void t.test('disk file: sixteen tebibytes cost nothing', async t => {
   const path = join(t.testdir(), 'disk');
   const bytes = 2 ** 43;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { Provisioning } from '../../lib/scsi-cmds/sbc/lba-status.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
 import { type Answer, Commander, nexus } from '../harness/commands.ts';
-import { cdb, hex, information, MiB, pattern, pointer, read, rig, write } from '../harness/disk.ts';
+import { cdb, cdb32, hex, information, MiB, pattern, pointer, read, rig, write } from '../harness/disk.ts';
 import { logIn, startSan } from '../harness/rig.ts';
 
 void t.test('SBC-3 5.28: UNMAP', async t => {
@@ -47,7 +48,6 @@ void t.test('SBC-3 5.28: UNMAP', async t => {
   const over = await unmap(list(...full, [256, 1]));
   t.equal(over.said, '5/2600', 'more than MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT');
   t.equal(pointer(over), 'list 2');
-  t.equal(pointer(await a.send(0, '42 01 00 00 00 00 00 00 18', { out: list([0, 1]) })), 'cdb 1.0', 'ANCHOR');
 });
 
 void t.test('SBC-3 5.28: UNMAP of much stops when it is aborted', async t => {
@@ -86,9 +86,11 @@ void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
     t.equal((await a.send(0, cdb(opcode, 10, 1), { out: zeros })).status, Status.GOOD);
     t.equal(medium.mappedBytes, 512, 'zeros without UNMAP are written');
     await a.send(0, cdb(opcode, 10, 1, 0x08), { out: zeros });
-    for (const flags of [0x10, 0x18]) {
-      t.equal(pointer(await a.send(0, cdb(opcode, 0, 1, flags), { out: zeros })), 'cdb 1.4', 'ANCHOR');
-    }
+    t.equal(
+      pointer(await a.send(0, cdb(opcode, 0, 1, 0x10), { out: zeros })),
+      'cdb 1.4',
+      'ANCHOR without UNMAP',
+    );
     for (const bytes of [256, 1024, 0]) {
       t.equal(
         (await a.send(0, cdb(opcode, 0, 1), { out: Buffer.alloc(bytes) })).said,
@@ -128,7 +130,121 @@ void t.test('SBC-3 5.43, 5.44: WRITE SAME', async t => {
   t.ok((await big.a.send(0, cdb(0x88, 32773, 1))).data.equals(zeros));
 });
 
-void t.test('SBC-3 5.4: GET LBA STATUS', async t => {
+void t.test('SBC-3 4.7.4: what is anchored reads as zero and has its room', async t => {
+  const { a, medium } = await rig({ allocationLimitBytes: 16 * 512 });
+  const { MAPPED, DEALLOCATED, ANCHORED } = Provisioning;
+  const list = (lba: number, blocks: number): Buffer => {
+    const out = Buffer.alloc(24);
+    out.writeUInt16BE(22, 0);
+    out.writeUInt16BE(16, 2);
+    out.writeUInt32BE(lba, 12);
+    out.writeUInt32BE(blocks, 16);
+    return out;
+  };
+  const zeros = Buffer.alloc(512);
+  t.equal((await write(a, 2, pattern(2))).status, Status.GOOD);
+  t.equal((await a.send(0, cdb(0x93, 0, 4, 0x19))).status, Status.GOOD, 'WRITE SAME(16), NDOB');
+  t.equal((await a.send(0, cdb(0x41, 4, 2, 0x18), { out: zeros })).status, Status.GOOD, 'WRITE SAME(10)');
+  t.equal((await a.send(0, cdb32(0x0d, 6, 1, 0x18), { out: zeros })).status, Status.GOOD, 'WRITE SAME(32)');
+  t.equal(
+    (await a.send(0, '42 01 00 00 00 00 00 00 18', { out: list(7, 1) })).status,
+    Status.GOOD,
+    'UNMAP with ANCHOR',
+  );
+  t.strictSame(await lbaStatus(a, 0), [
+    [0, 8, ANCHORED],
+    [8, 8184, DEALLOCATED],
+  ]);
+  t.ok((await read(a, 0, 8)).data.equals(Buffer.alloc(8 * 512)));
+  t.equal(medium.mappedBytes, 8 * 512, 'it counts as used');
+  t.equal((await write(a, 100, pattern(8))).status, Status.GOOD);
+  const full = await a.send(0, cdb(0x93, 4, 8, 0x19));
+  t.equal(full.said, '7/2707', 'SPACE ALLOCATION FAILED WRITE PROTECT');
+  t.equal((await lbaStatus(a, 8))[0]![1], 92, 'and nothing of it is anchored');
+  t.equal(
+    (await write(a, 2, pattern(2, 9))).status,
+    Status.GOOD,
+    'a write finds the room of anchored blocks',
+  );
+  t.equal(
+    (await a.send(0, cdb(0x93, 5, 1, 0x18), { out: pattern(1) })).status,
+    Status.GOOD,
+    'no zeros: data',
+  );
+  t.strictSame((await lbaStatus(a, 0)).slice(0, 5), [
+    [0, 2, ANCHORED],
+    [2, 2, MAPPED],
+    [4, 1, ANCHORED],
+    [5, 1, MAPPED],
+    [6, 2, ANCHORED],
+  ]);
+  t.equal((await a.send(0, cdb(0x93, 0, 8, 0x09))).status, Status.GOOD);
+  t.strictSame((await lbaStatus(a, 0))[0], [0, 100, DEALLOCATED], 'unmapped it has no room');
+  t.equal(medium.mappedBytes, 8 * 512);
+  const without = await rig();
+  Object.defineProperty(without.medium, 'anchor', { value: undefined });
+  t.equal((await without.a.send(0, '12 01 b2 00 ff 00')).data[5], 0xe4, 'ANC_SUP 0');
+  t.equal(pointer(await without.a.send(0, cdb(0x93, 0, 1, 0x19))), 'cdb 1.4');
+  t.equal(
+    pointer(await without.a.send(0, '42 01 00 00 00 00 00 00 18', { out: list(0, 1) })),
+    'cdb 1.0',
+    'a medium that cannot',
+  );
+});
+
+/** GET LBA STATUS(16): LBA, blocks and status of each descriptor. */
+async function lbaStatus(a: Commander, lba: number): Promise<[number, number, number][]> {
+  const { data } = await a.send(0, cdb(0x9e, lba, 0x1000, 0x12));
+  const found: [number, number, number][] = [];
+  for (let at = 8; at + 16 <= data.length; at += 16) {
+    found.push([Number(data.readBigUInt64BE(at)), data.readUInt32BE(at + 8), data[at + 12]!]);
+  }
+  return found;
+}
+
+void t.test('SBC-4: REPORT TYPE of GET LBA STATUS(16) and GET LBA STATUS(32)', async t => {
+  const { a } = await rig();
+  await write(a, 10, pattern(5));
+  await write(a, 100, pattern(1));
+  await a.send(0, cdb(0x93, 15, 3, 0x19)); // anchored
+  const told = async (c: Buffer): Promise<string> => {
+    const { data, said, sense } = await a.send(0, c);
+    if (said !== '') return `${said} cdb ${sense.readUInt16BE(16)}`;
+    let found = `${data[7]! >> 1}${data[7]! & 1}`;
+    for (let at = 8; at < data.length; at += 16) {
+      found += ` ${data.readBigUInt64BE(at)}+${data.readUInt32BE(at + 8)}=${data[at + 12]}`;
+    }
+    return found;
+  };
+  const of = (type: number, lba = 0, room = 0x1000): Buffer => {
+    const c = cdb(0x9e, lba, room, 0x12);
+    c[14] = type;
+    return c;
+  };
+  const of32 = (type: number, lba: number, scan: number, element = 0, room = 0x1000): Buffer => {
+    const c = cdb32(0x12, lba, room, type);
+    c.writeUInt32BE(scan, 20);
+    c.writeUInt32BE(element, 24);
+    return c;
+  };
+  t.equal(await told(of(0)), '31 0+10=1 10+5=0 15+3=2 18+82=1 100+1=0 101+8091=1', 'all, to the end');
+  t.equal(await told(of(1)), '31 0+10=1 15+3=2 18+82=1 101+8091=1', 'not mapped');
+  t.equal(await told(of(2)), '31 10+5=0 100+1=0', 'mapped');
+  t.equal(await told(of(3)), '31 0+10=1 18+82=1 101+8091=1', 'deallocated');
+  t.equal(await told(of(4)), '31 15+3=2', 'anchored');
+  t.equal(await told(of(0x10)), '31', 'none that could not be read');
+  t.equal(await told(of(5)), '5/2400 cdb 14');
+  t.equal(await told(of(2, 0, 24)), '11 10+5=0', 'there is more than room');
+  t.equal(await told(of32(0, 12, 10)), '21 12+3=0 15+3=2 18+4=1', 'SCAN LENGTH');
+  t.equal(await told(of32(2, 20, 80)), '21', 'nothing in it');
+  t.equal(await told(of32(2, 20, 0)), '31 100+1=0', 'without limit');
+  t.equal(await told(of32(0, 8190, 100)), '31 8190+2=1', 'longer than the medium');
+  t.equal(await told(of32(0, 8192, 1)), '5/2100 cdb 0');
+  t.equal(await told(of32(0, 0, 1, 1)), '5/2400 cdb 24', 'ELEMENT IDENTIFIER');
+  t.equal(await told(of32(0x11, 0, 1)), '5/2400 cdb 10');
+});
+
+void t.test('SBC-3 5.4: GET LBA STATUS(16)', async t => {
   const { a, unit } = await rig();
   const status = async (lba: number, length = 0x1000): Promise<[number, number, number][]> => {
     const c = cdb(0x9e, lba, length, 0x12);

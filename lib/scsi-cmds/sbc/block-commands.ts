@@ -2,7 +2,7 @@ import type { Command } from '../command.ts';
 import { preventAllowMediumRemoval } from '../spc/prevent-allow.ts';
 import { compareAndWrite } from './compare-and-write.ts';
 import type { DiskUnit } from './disk-unit.ts';
-import { getLbaStatus } from './get-lba-status.ts';
+import { getLbaStatuses } from './get-lba-status.ts';
 import { formatUnit } from './format-unit.ts';
 import { orwrites } from './orwrite.ts';
 import { preFetches } from './pre-fetch.ts';
@@ -29,7 +29,7 @@ export const blockCommands: readonly Command<DiskUnit>[] = [
   ...preFetches,
   ...writeSames,
   unmap,
-  getLbaStatus,
+  ...getLbaStatuses,
   compareAndWrite,
   ...orwrites,
   formatUnit,

@@ -16,6 +16,7 @@ export class CopyOnWrite implements BlockBackend {
   readonly blockSize: number;
   readonly allocationLimitBytes: number | undefined;
   readonly writeAtomic?: (from: Buffer, offset: number) => Promise<void>;
+  readonly anchor?: (offset: number, length: number) => MaybePromise<void>;
   readonly resize?: (bytes: number | undefined) => MaybePromise<void>;
   readonly #medium: BlockBackend;
   readonly #points = new Set<PointInTime>();
@@ -33,6 +34,12 @@ export class CopyOnWrite implements BlockBackend {
       this.writeAtomic = async (from, offset) => {
         await this.#preserve(offset, from.length, false);
         await medium.writeAtomic!(from, offset);
+      };
+    }
+    if (medium.anchor !== undefined) {
+      this.anchor = async (offset, length) => {
+        await this.#preserve(offset, length, true);
+        await medium.anchor!(offset, length);
       };
     }
     if (medium.resize !== undefined) this.resize = bytes => medium.resize!(bytes);

@@ -11,6 +11,7 @@ const page = layout(4, {
   writeSame16Unmaps: bit(1, 6),
   writeSame10Unmaps: bit(1, 5),
   readsZeros: bits(1, 2, 3),
+  anchors: bit(1, 1),
   provisioningType: bits(2, 0, 3),
 });
 
@@ -27,6 +28,7 @@ export const logicalBlockProvisioning = (unit: DiskUnit): VpdPage => ({
     page.writeSame16Unmaps.set(out, true);
     page.writeSame10Unmaps.set(out, true);
     page.readsZeros.set(out, ZEROS);
+    page.anchors.set(out, unit.backend.anchor !== undefined); // ANC_SUP
     page.provisioningType.set(out, THIN);
     return out;
   },

@@ -9,10 +9,10 @@ import { STEP_BYTES } from './limits.ts';
 import { at10, at16, at32, requireRange, wrongDataLength } from './transfer.ts';
 import { written } from './write.ts';
 
-/** ANCHOR is not there as ANC_SUP is 0, WRPROTECT as PROTECT is 0; PBDATA and LBDATA are obsolete. */
-const cdb10 = layout(10, { ...at10, unmap: bit(1, 3) });
-const cdb16 = layout(16, { ...at16, unmap: bit(1, 3), noData: bit(1, 0) });
-const cdb32 = layout(32, { ...at32, unmap: bit(10, 3), noData: bit(10, 0) });
+/** WRPROTECT is not there as PROTECT is 0; PBDATA and LBDATA are obsolete. */
+const cdb10 = layout(10, { ...at10, anchor: bit(1, 4), unmap: bit(1, 3) });
+const cdb16 = layout(16, { ...at16, anchor: bit(1, 4), unmap: bit(1, 3), noData: bit(1, 0) });
+const cdb32 = layout(32, { ...at32, anchor: bit(10, 4), unmap: bit(10, 3), noData: bit(10, 0) });
 type WriteSameCdb = typeof cdb10 | typeof cdb16 | typeof cdb32;
 
 const hasNoData = (cdb: WriteSameCdb, task: Task): boolean => 'noData' in cdb && cdb.noData.get(task.cdb);
@@ -35,6 +35,9 @@ const row = (form: Form<WriteSameCdb>): Command<DiskUnit> => {
     ...form,
     dataOut(unit, task) {
       const blocks = cdb.blocks.get(task.cdb);
+      // SBC-3 5.43: it says how to unmap, and only where ANC_SUP is 1.
+      if (cdb.anchor.get(task.cdb) && (!cdb.unmap.get(task.cdb) || unit.backend.anchor === undefined))
+        throw invalidFieldInCdb(cdb.anchor.offset, 4);
       requireRange(unit, cdb.lba.get(task.cdb), blocks);
       // WSNZ is 1 (VPD page B0h): 0 does not mean up to the last block, which is what a mistake would erase.
       if (blocks === 0 || blocks > unit.maxWriteSameBlocks) throw invalidFieldInCdb(cdb.blocks.offset);
@@ -51,7 +54,8 @@ const row = (form: Form<WriteSameCdb>): Command<DiskUnit> => {
       const bytes = cdb.blocks.get(task.cdb) * blockSize;
       // SBC-3 5.43: unmapped blocks read as zero, so only a block of zeros lets them be unmapped.
       const unmaps = cdb.unmap.get(task.cdb) && (noData || block.every(byte => byte === 0));
-      if (unmaps) await backend.unmap(at, bytes);
+      if (unmaps && cdb.anchor.get(task.cdb)) await backend.anchor!(at, bytes);
+      else if (unmaps) await backend.unmap(at, bytes);
       else await fill(unit, task, at, bytes, block);
       return written(unit, task, false);
     },
