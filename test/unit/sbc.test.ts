@@ -16,7 +16,7 @@ import {
   Watched,
   write,
 } from '../harness/disk.ts';
-import { logIn, startNode } from '../harness/rig.ts';
+import { logIn, startNode, until } from '../harness/rig.ts';
 
 for (const late of [false, true]) {
   void t.test(`SBC-3 5.11-5.13, 5.33-5.35: READ and WRITE, medium ${late ? 'late' : 'at once'}`, async t => {
@@ -177,8 +177,7 @@ void t.test('SBC-3 4.15: FUA and SYNCHRONIZE CACHE', async t => {
   t.equal(medium.flushes, 5, 'answered after it is done');
   t.equal((await a.send(0, cdb(0x35, 0, 0, 0x06))).status, Status.GOOD, 'IMMED and SYNC_NV');
   t.equal(medium.flushes, 5, 'IMMED: answered before it is done');
-  await new Promise(resolve => setTimeout(resolve, 5));
-  t.equal(medium.flushes, 6, 'which comes');
+  t.ok(await until(() => medium.flushes === 6), 'which comes');
   t.equal((await a.send(0, cdb(0x35, 8000, 193))).said, '5/2100');
   medium.failure = new MediumError('io', 0, 'test');
   t.equal((await a.send(0, cdb(0x35, 0, 0))).said, '3/0c00', 'a flush that fails is a write that fails');
@@ -229,8 +228,8 @@ void t.test('SBC-3 6.6: VPD B0h, B1h, B2h', async t => {
   t.equal(characteristics.readUInt16BE(4), 1, 'non-rotating');
   t.equal(
     hex((await a.send(0, '12 01 b2 00 ff 00')).data),
-    '00b200040be40200',
-    'a threshold set is 1 MiB; LBPU, LBPWS, LBPWS10, LBPRZ; thin',
+    '00b200040be60200',
+    'a threshold set is 1 MiB; LBPU, LBPWS, LBPWS10, LBPRZ, ANC_SUP; thin',
   );
   const native = await rig({ blockSize: 4096 });
   const four = (await native.a.send(0, '12 01 b0 00 ff 00')).data;
@@ -344,9 +343,9 @@ void t.test(
     t.equal((await a.send(0, cdb32(0x0d, 0x10, 9, 0x09))).status, Status.GOOD, 'UNMAP and NDOB');
     t.strictSame(medium.unmaps, [[0x10 * 512, 9 * 512]]);
     t.equal(
-      pointer(await a.send(0, cdb32(0x0d, 0, 1, 0x18), { out: Buffer.alloc(512) })),
+      pointer(await a.send(0, cdb32(0x0d, 0, 1, 0x10), { out: Buffer.alloc(512) })),
       'cdb 10.4',
-      'ANCHOR',
+      'ANCHOR without UNMAP',
     );
     for (const action of [0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e]) {
       const outside = await a.send(0, cdb32(action, 8192, 1), { out: Buffer.alloc(512) });
@@ -451,6 +450,26 @@ void t.test('SBC-4: WRITE ATOMIC(16)', async t => {
   const without = await rig({ medium: new Watched(MiB, 512, undefined, false) });
   t.equal((await without.a.send(0, '9c')).said, '5/2000', 'a medium that has no atomic writes');
   t.equal((await without.a.send(0, '12 01 b0 00 ff 00')).data.readUInt32BE(44), 0);
+});
+
+void t.test('SBC-4: WRITE ATOMIC(32)', async t => {
+  const { a, medium } = await rig();
+  const atomic = (lba: number, out: Buffer, flags = 0, boundary = 0): Promise<Answer> => {
+    const c = cdb32(0x0f, lba, out.length / 512, flags);
+    c.writeUInt16BE(boundary, 4);
+    return a.send(0, c, { out });
+  };
+  const data = pattern(16, 4);
+  t.equal((await atomic(0x100, data, 0x08, 8)).status, Status.GOOD);
+  t.equal(medium.flushes, 1, 'FUA');
+  t.ok((await read(a, 0x100, 16)).data.equals(data));
+  t.equal(pointer(await atomic(4, data)), 'cdb 12', 'alignment');
+  t.equal(pointer(await atomic(8, pattern(12))), 'cdb 28', 'granularity');
+  t.equal(pointer(await atomic(8, data, 0, 12)), 'cdb 4', 'a boundary that is no multiple');
+  t.equal(pointer(await atomic(8, data, 0x20)), 'cdb 10.5', 'WRPROTECT');
+  t.equal((await atomic(8184, data)).said, '5/2100');
+  const { data: usage } = await a.send(0, 'a3 0c 02 7f 00 0f 00 00 00 ff');
+  t.equal(hex(usage.subarray(4)), '7f000000ffff1fff000f1800ffffffffffffffff0000000000000000ffffffff');
 });
 
 void t.test('SPC-4 4.5.7: SYNCHRONIZE CACHE with IMMED that fails is told with the next command', async t => {

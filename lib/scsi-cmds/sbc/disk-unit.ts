@@ -44,7 +44,7 @@ import { provisioningLog, provisioningPage, Thresholds } from './thresholds.ts';
 import { blockLimits } from './vpd-b0.ts';
 import { blockDeviceCharacteristics } from './vpd-b1.ts';
 import { logicalBlockProvisioning } from './vpd-b2.ts';
-import { writeAtomic16 } from './write-atomic.ts';
+import { writeAtomics } from './write-atomic.ts';
 
 export interface DiskOptions {
   readonly identity: Identity;
@@ -120,7 +120,7 @@ export class DiskUnit extends LogicalUnit {
     );
     this.commands.add(...primaryCommands);
     this.commands.add(...blockCommands);
-    if (backend.writeAtomic !== undefined) this.commands.add(writeAtomic16);
+    if (backend.writeAtomic !== undefined) this.commands.add(...writeAtomics);
     this.logs.add(...diskLogPages, provisioningLog);
     addPages(
       this,
