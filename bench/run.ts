@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { byDd, byInitiator, byTarget, type Copied } from './copies.ts';
+import { type Latency, readLatency, readLatencyBeside } from './foreground.ts';
 import { startSanlet, startTgt } from './peers.ts';
 import { type Spread, spread } from './spread.ts';
 import { WORKLOADS } from './workloads.ts';
@@ -140,6 +141,54 @@ async function copies(directory: string): Promise<CopyRow[]> {
   }
 }
 
+interface ForegroundRow {
+  readonly reads: 'alone' | 'beside a copy';
+  readonly p50Ms: Spread;
+  readonly p99Ms: Spread;
+  /** Against reads alone, round by round. */
+  readonly p50Ratio: Spread;
+  readonly p99Ratio: Spread;
+}
+
+/** 4 KiB reads one after the other, alone and while the target copies a disk onto another. */
+async function foreground(directory: string): Promise<ForegroundRow[]> {
+  const paths = ['read.img', 'from.img', 'to.img'].map(name => join(directory, name));
+  makeImage(paths[0]!);
+  for (const path of paths.slice(1)) copyFileSync(paths[0]!, path);
+  const disks = paths.flatMap((path, i) => ['--disk', `d${i}=${path}`]);
+  const san = await startSanlet(join(directory, 'state'), disks);
+  const copy = { from: san.urls(1), to: san.urls(2) };
+  const alone: Latency[] = [];
+  const beside: Latency[] = [];
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const both = [
+        async () => alone.push(await readLatency(san.urls(0), seconds)),
+        async () => beside.push(await readLatencyBeside(san.urls(0), seconds, copy)),
+      ];
+      if (round % 2 === 1) both.reverse();
+      for (const each of both) await each();
+    }
+  } finally {
+    await san.stop();
+  }
+  const row = (reads: ForegroundRow['reads'], found: readonly Latency[]): ForegroundRow => ({
+    reads,
+    p50Ms: spread(found.map(each => each.p50Ms)),
+    p99Ms: spread(found.map(each => each.p99Ms)),
+    p50Ratio: spread(found.map((each, i) => each.p50Ms / alone[i]!.p50Ms)),
+    p99Ratio: spread(found.map((each, i) => each.p99Ms / alone[i]!.p99Ms)),
+  });
+  const rows = [row('alone', alone), row('beside a copy', beside)];
+  for (const { reads, p50Ms, p99Ms, p50Ratio, p99Ratio } of rows) {
+    const times = `p50 ${two(p50Ms.median)} ms, p99 ${two(p99Ms.median)} ms`;
+    say(
+      `${`4 KiB read ${reads}`.padEnd(30)} ${times}   p50 ${threeOf(p50Ratio)}   p99 ${threeOf(p99Ratio)} of alone`,
+    );
+  }
+  return rows;
+}
+
 /** From the start of the process to the ready line. */
 async function readyLine(directory: string): Promise<Spread> {
   const times: number[] = [];
@@ -161,8 +210,9 @@ try {
   say(`${'workload'.padEnd(30)}   sanlet      tgt   ratio`);
   const workloads = await againstTgt(directory, image);
   const copied = 'copy'.includes(values.only) || values.only === '' ? await copies(directory) : [];
+  const reads = 'foreground'.includes(values.only) ? await foreground(directory) : [];
   const readyMs = await readyLine(directory);
-  const results = { rounds, seconds, imageMib, workloads, copies: copied, readyMs };
+  const results = { rounds, seconds, imageMib, workloads, copies: copied, foreground: reads, readyMs };
   console.log(JSON.stringify(results, undefined, values.json ? undefined : 2));
 } finally {
   rmSync(directory, { recursive: true, force: true });
