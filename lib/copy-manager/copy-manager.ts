@@ -45,6 +45,7 @@ export class CopyManager implements Copying {
   readonly #aliasRows: readonly Command<LogicalUnit>[];
   readonly #page: VpdPage;
   readonly #diskPage: VpdPage;
+  #device: TargetDevice | undefined;
   #stopping = false;
 
   constructor({ turns = new Turns(), portals = () => false, nowMs }: CopyManagerOptions = {}) {
@@ -79,6 +80,13 @@ export class CopyManager implements Copying {
     return this.operations.running.size;
   }
 
+  /** Is that of `device`, and makes way for its ordinary commands. */
+  join(device: TargetDevice): void {
+    this.#device = device;
+    this.turns.attend(device);
+    for (const [, unit] of device.units) this.equip(unit);
+  }
+
   /** Gives a unit the 83h and 84h rows and those of aliases, VPD page 8Fh and the 3PC bit. */
   equip(unit: LogicalUnit): void {
     unit.commands.add(...this.#rows, ...this.#aliasRows);
@@ -92,6 +100,7 @@ export class CopyManager implements Copying {
     this.#stopping = true;
     for (const operation of this.operations.running) operation.abort();
     await this.operations.idle();
+    if (this.#device !== undefined) this.turns.leave(this.#device);
     this.tokens.clear();
   }
 }
@@ -99,6 +108,6 @@ export class CopyManager implements Copying {
 /** Gives every unit of the device a copy manager; `equip` those that are added later. */
 export function addCopyManager(device: TargetDevice, options: CopyManagerOptions = {}): CopyManager {
   const manager = new CopyManager(options);
-  for (const [, unit] of device.units) manager.equip(unit);
+  manager.join(device);
   return manager;
 }

@@ -75,8 +75,12 @@ export const COMMANDS_AHEAD = 4;
  */
 export const MAX_AHEAD_BYTES = 2 * COMMANDS_AHEAD * CHUNK_BYTES;
 
-/** A copy works so long before the event loop gets its turn. */
+/** A copy works so long before the event loop gets its turn … */
 export const SLICE_MS = 2;
+
+/** … and so long while ordinary commands come, which is until there was none for so long. */
+export const ATTENTIVE_SLICE_MS = 0.5;
+export const ATTENTION_MS = 20;
 
 /** MAXIMUM RANGE DESCRIPTORS of one POPULATE TOKEN or WRITE USING TOKEN; a ROD of EXTENDED COPY has no more ranges either. */
 export const MAX_RANGES = 256;

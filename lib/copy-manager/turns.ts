@@ -1,4 +1,9 @@
-import { COMMANDS_AHEAD, SLICE_MS } from './limits.ts';
+import { ATTENTION_MS, ATTENTIVE_SLICE_MS, COMMANDS_AHEAD, SLICE_MS } from './limits.ts';
+
+/** What ordinary commands go to: how many there have been. */
+interface Attended {
+  readonly commands: number;
+}
 
 /**
  * The copies' share of the event loop: together they work SLICE_MS a turn, one after the other, so that a copy between
@@ -9,6 +14,12 @@ export class Turns {
   readonly #waiting: { readonly share: Share; readonly go: () => void }[] = [];
   /** Of the share that had the last turn. */
   #clock = 0;
+  readonly #attended = new Set<Attended>();
+  /** Commands of all of those when they were last counted, and when there were more than before. */
+  #commands = 0;
+  #lately = -Infinity;
+  /** Ordinary commands are coming: copies leave them room. */
+  attentive = false;
 
   /** This turn's share is used up: whoever asks goes on by `later`. */
   over(): boolean {
@@ -19,7 +30,25 @@ export class Turns {
         this.#began = 0;
       });
     }
-    return now - this.#began > SLICE_MS;
+    this.#attend(now);
+    return now - this.#began > (this.attentive ? ATTENTIVE_SLICE_MS : SLICE_MS);
+  }
+
+  /** Copies give way to the ordinary commands of `device` as well. */
+  attend(device: Attended): void {
+    this.#attended.add(device);
+  }
+
+  leave(device: Attended): void {
+    this.#attended.delete(device);
+  }
+
+  #attend(now: number): void {
+    let commands = 0;
+    for (const device of this.#attended) commands += device.commands;
+    if (commands !== this.#commands) this.#lately = now;
+    this.#commands = commands;
+    this.attentive = now - this.#lately < ATTENTION_MS;
   }
 
   /** A copy's part in them; PRIORITY as in the parameter list, 0 the highest (SPC-4 6.4.3.3). */
@@ -61,8 +90,12 @@ export class Share {
     this.cost = priority + 1;
   }
 
-  /** Commands that the copy may have under way on one disk: fewer when it is less urgent than ordinary ones. */
+  /**
+   * Commands that the copy may have under way on one disk: fewer when it is less urgent than ordinary ones, and few while
+   * there are such, which would have to wait behind them for a thread of the pool.
+   */
   get depth(): number {
+    if (this.#turns.attentive && this.cost > 1) return 1;
     return Math.max(1, Math.ceil((2 * COMMANDS_AHEAD) / Math.max(2, this.cost)));
   }
 

@@ -25,6 +25,8 @@ export class TargetDevice {
   readonly #leaving = new Set<LogicalUnit>();
   /** What LUN maps come to, until a unit comes or goes. */
   #resolved = new WeakMap<LunMap, ReadonlyMap<number, Sight>>();
+  /** Commands that initiators have sent, those of the copy manager not counted. */
+  commands = 0;
   readonly #absent: LogicalUnit;
   readonly #reportLuns: LogicalUnit;
 
@@ -87,6 +89,7 @@ export class TargetDevice {
   }
 
   submit(task: Task): void {
+    if (task.nexus.thirdParty !== true) this.commands++;
     const sight = this.#sights(task.nexus).get(task.lun);
     if (sight === undefined) {
       (task.lun === REPORT_LUNS_LUN ? this.#reportLuns : this.#absent).submit(task);

@@ -1,6 +1,7 @@
 /** EXTENDED COPY(LID4): its list, background copies, and what is told of them (SPC-4 5.17.4, 6.3, 6.4, 6.24). */
 import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
+import { ATTENTION_MS } from '../../lib/copy-manager/limits.ts';
 import { type Share, Turns } from '../../lib/copy-manager/turns.ts';
 import { LunView } from '../../lib/scsi-cmds/lun-view.ts';
 import { Commander, type Answer, nexus } from '../harness/commands.ts';
@@ -66,7 +67,11 @@ const gated = async () => {
   const made = await rig({ disk: source }, { disk: target });
   const whole = (of: Parameters<typeof list4>[2]): Buffer =>
     list4([made.name(0), made.name(1)], [segment({ type: 2, from: 0, to: 1, blocks: 16384 })], of);
-  return { ...made, open, whole, data, target };
+  /** Its commands have come to the gate. */
+  const underWay = async (): Promise<void> => {
+    while (source.underWay === 0) await new Promise(resolve => setTimeout(resolve, 1));
+  };
+  return { ...made, open, whole, data, target, underWay };
 };
 
 void t.test('SPC-4 6.4: EXTENDED COPY(LID4) in the foreground', async t => {
@@ -174,10 +179,10 @@ void t.test('SPC-4 5.17.4: the loss of the I_T nexus does not stop a background 
 
 void t.test('SPC-4 6.3: COPY OPERATION ABORT', async t => {
   for (const immediate of [true, false]) {
-    const { host, open, whole, target } = await gated();
+    const { host, open, whole, target, underWay } = await gated();
     const copying = copy4(host, 0, whole({ id: 3, usage: 0, immediate }));
     if (immediate) await copying;
-    await new Promise(resolve => setTimeout(resolve, 5));
+    await underWay();
     let over = false;
     const aborting = abort(host, 0, 3).then(answer => {
       over = true;
@@ -204,9 +209,9 @@ void t.test('SPC-4 6.3: COPY OPERATION ABORT', async t => {
 });
 
 void t.test('SPC-4 5.17.4: LOGICAL UNIT RESET stops a background copy, and ends after it', async t => {
-  const { host, open, whole, units } = await gated();
+  const { host, open, whole, units, underWay } = await gated();
   await copy4(host, 0, whole({ id: 3, immediate: true }));
-  await new Promise(resolve => setTimeout(resolve, 5));
+  await underWay();
   let over = false;
   const reset = new Promise<void>(resolve => units[0]!.reset(resolve)).then(() => {
     over = true;
@@ -248,10 +253,47 @@ void t.test('SPC-4 6.4.3.3: PRIORITY is a weight', async t => {
   t.ok(turns.share(7).depth < turns.share(1).depth, 'and fewer commands under way on a disk');
 });
 
+void t.test('SPC-4 6.4.3.3: copies make way for ordinary commands while those come, and go on', async t => {
+  const turns = new Turns();
+  const device = { commands: 0 };
+  turns.attend(device);
+  const ordinary = turns.share(1);
+  const urgent = turns.share(0);
+  const depth = ordinary.depth;
+  device.commands++;
+  turns.over();
+  t.equal(ordinary.depth, 1, 'one command at a time');
+  t.equal(urgent.depth, turns.share(0).depth, 'but for a copy that goes before them');
+  t.ok(urgent.depth > 1);
+  await new Promise(resolve => setTimeout(resolve, ATTENTION_MS + 5));
+  turns.over();
+  t.equal(ordinary.depth, depth, 'as before when there are no more');
+
+  const disks = [0, 1].map(() => new SlowDisk(memoryDisk({ bytes: 16 * MIB })));
+  await fill(disks[0]!.inner, Buffer.alloc(16 * MIB, 1));
+  const { host, name } = await rig({ disk: disks[0]! }, { disk: disks[1]! });
+  const all = list([name(0), name(1)], [segment({ type: 2, from: 0, to: 1, blocks: 32768 })]);
+  let done = false;
+  let reads = 0;
+  const copying = copy(host, 0, all).then(answer => {
+    done = true;
+    return answer;
+  });
+  const ended = (): boolean => done;
+  while (!ended()) {
+    t.equal((await host.send(0, '28 00 00 00 00 00 00 00 08 00')).status, 0);
+    reads++;
+  }
+  t.equal((await copying).status, 0, 'it is not starved');
+  t.ok(reads > 10, `${reads} reads beside it`);
+  t.equal(disks[1]!.most, 1);
+  t.ok((await dump(disks[1]!.inner)).equals(Buffer.alloc(16 * MIB, 1)));
+});
+
 void t.test(
   'SPC-4 5.13.11.2.5: PREEMPT AND ABORT ends after the background copies of the preempted',
   async t => {
-    const { host, open, whole, device } = await gated();
+    const { host, open, whole, device, underWay } = await gated();
     const other = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000009')).clear();
     const reserve = (who: Commander, action: number, key: number, newKey: number): Promise<Answer> => {
       const out = Buffer.alloc(24);
@@ -262,7 +304,7 @@ void t.test(
     await reserve(host, 0, 0, 0xa);
     await reserve(other, 0, 0, 0xb);
     await copy4(host, 0, whole({ id: 3, immediate: true }));
-    await new Promise(resolve => setTimeout(resolve, 5));
+    await underWay();
     let over = false;
     const preempting = reserve(other, 5, 0xb, 0xa).then(answer => {
       over = true;
@@ -279,7 +321,7 @@ void t.test(
 
 void t.test('a background copy reaches no unit that its nexus may not see any more, gone or not', async t => {
   for (const gone of [false, true]) {
-    const { host: _host, open, whole, device, target } = await gated();
+    const { host: _host, open, whole, device, target, underWay } = await gated();
     const view = new LunView();
     const seeing = { ...nexus('iqn.2026-01.test:v', '40000000000a'), view };
     const map = new Map([
@@ -289,7 +331,7 @@ void t.test('a background copy reaches no unit that its nexus may not see any mo
     view.map = map;
     const who = await new Commander(device, seeing).clear();
     t.equal((await copy4(who, 0, whole({ id: 3, immediate: true }))).status, 0);
-    await new Promise(resolve => setTimeout(resolve, 5));
+    await underWay();
     if (gone) device.abortNexus(seeing, () => device.detach(seeing));
     device.remap(seeing, new Map([...map].slice(0, 1)));
     const before = await dump(target);
