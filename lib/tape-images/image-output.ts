@@ -1,21 +1,23 @@
-import { write } from 'node:fs';
+import { fstatSync, write, writeSync } from 'node:fs';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 
-/** One is filled while the other is written. */
 const BUFFER_BYTES = 1024 * 1024;
 const RETRY_MS = 2;
 
-/** Bytes into a file or a pipe, one behind the other, in large pieces. */
+/**
+ * Bytes into a file or a pipe, one behind the other, in large pieces. A file takes them at once, which is quicker than a way
+ * through the thread pool and back; a pipe may be full for long.
+ */
 export class ImageOutput {
   readonly #file: number;
-  #filling = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  #spare = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly #regular: boolean;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #filled = 0;
   #offset = 0;
-  #writing: Promise<void> | undefined;
 
   constructor(file: number) {
     this.#file = file;
+    this.#regular = fstatSync(file).isFile();
   }
 
   /** Bytes that have been put. */
@@ -31,54 +33,50 @@ export class ImageOutput {
     for (const piece of pieces) this.#take(piece);
   }
 
-  async #putLong(pieces: readonly Uint8Array[]): Promise<void> {
+  #putLong(pieces: readonly Uint8Array[]): MaybePromise<void> {
+    if (!this.#regular) return this.#putPiped(pieces);
     for (const piece of pieces) {
       for (let done = 0; done < piece.length;) {
-        if (this.#filled === BUFFER_BYTES) await this.#turn();
-        const part = piece.subarray(done, done + BUFFER_BYTES - this.#filled);
-        this.#take(part);
-        done += part.length;
+        if (this.#filled === BUFFER_BYTES) this.#writeNow();
+        done += this.#take(piece, done);
       }
     }
   }
 
-  #take(piece: Uint8Array): void {
-    this.#filling.set(piece, this.#filled);
-    this.#filled += piece.length;
+  async #putPiped(pieces: readonly Uint8Array[]): Promise<void> {
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length;) {
+        if (this.#filled === BUFFER_BYTES) await this.#writeLater();
+        done += this.#take(piece, done);
+      }
+    }
+  }
+
+  /** As much of it as there is room for. */
+  #take(piece: Uint8Array, from = 0): number {
+    const length = Math.min(piece.length - from, BUFFER_BYTES - this.#filled);
+    this.#buffer.set(length === piece.length ? piece : piece.subarray(from, from + length), this.#filled);
+    this.#filled += length;
+    return length;
   }
 
   /** Everything that was put is with the operating system. */
-  async flush(): Promise<void> {
-    await this.#turn();
-    await this.settled();
+  flush(): MaybePromise<void> {
+    return this.#regular ? this.#writeNow() : this.#writeLater();
   }
 
-  /** What is under way must end before the file may be closed. */
-  async settled(): Promise<void> {
-    const writing = this.#writing;
-    this.#writing = undefined;
-    await writing;
+  #writeNow(): void {
+    for (let done = 0; done < this.#filled;)
+      done += writeSync(this.#file, this.#buffer, done, this.#filled - done);
+    this.#written();
   }
 
-  async #turn(): Promise<void> {
-    await this.settled();
-    const [full, length] = [this.#filling, this.#filled];
-    this.#filling = this.#spare;
-    this.#spare = full;
-    this.#offset += length;
-    this.#filled = 0;
-    const writing = this.#write(full.subarray(0, length));
-    // Whoever puts next, or flushes, is told; until then nobody waits for it.
-    writing.catch(() => undefined);
-    this.#writing = writing;
-  }
-
-  #write(piece: Buffer): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async #writeLater(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
       const step = (done: number): void => {
-        if (done === piece.length) resolve();
+        if (done === this.#filled) resolve();
         else
-          write(this.#file, piece, done, piece.length - done, null, (error, more) => {
+          write(this.#file, this.#buffer, done, this.#filled - done, null, (error, more) => {
             if (error === null) step(done + more);
             // A pipe that is full, where whoever made it asked not to wait for it.
             else if (error.code === 'EAGAIN') setTimeout(step, RETRY_MS, done);
@@ -87,5 +85,11 @@ export class ImageOutput {
       };
       step(0);
     });
+    this.#written();
+  }
+
+  #written(): void {
+    this.#offset += this.#filled;
+    this.#filled = 0;
   }
 }

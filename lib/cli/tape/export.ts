@@ -77,7 +77,6 @@ export async function exportCartridge(
       await file.keep();
       return copied;
     } catch (error) {
-      await output.settled().catch(() => undefined);
       await file.discard();
       throw errorOf(file.path, error);
     } finally {

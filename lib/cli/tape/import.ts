@@ -65,7 +65,6 @@ export async function importImage(
       ? new Error(`${source.name} ${error.message}`, { cause: error })
       : error;
   } finally {
-    await input.settled();
     if (source.file !== 0) closeSync(source.file);
   }
 }
