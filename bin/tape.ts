@@ -125,6 +125,18 @@ Examples:
       await ends(importTape(from, path, options));
     });
 
+  json(
+    tape
+      .command('verify')
+      .description('read every record of cartridges, and tell what is damaged and where')
+      .argument('<PATH...>', 'directories and files'),
+  )
+    .addHelpText('after', '\nExit code 1 tells that something is damaged, or could not be read.')
+    .action(async (paths: string[], options: object) => {
+      const { verify } = await import('./tape-verify.ts');
+      await ends(verify(paths, options));
+    });
+
   tape
     .command('erase')
     .description('erase everything on a cartridge')

@@ -132,7 +132,7 @@ void t.test('words', async t => {
   const shelf = t.testdir({});
   t.match(await run(['tape', '--help']), {
     code: 0,
-    stdout: /Usage: sanlet tape[^]*create[^]*ls[^]*show[^]*export[^]*import[^]*erase[^]*Examples:/,
+    stdout: /Usage: sanlet tape[^]*create[^]*ls[^]*show[^]*export[^]*import[^]*verify[^]*erase[^]*Examples:/,
   });
   t.match(await run(['tape', 'create', '--help']), { code: 0, stdout: /Usage: sanlet tape create/ });
   await fails(
@@ -337,6 +337,35 @@ void t.test('mtdump reads what was exported', { skip: missing('mtdump') }, async
     'and every filemark: it takes two in a row for the end',
   );
   t.notMatch(said.join('\n'), /invalid|error/i);
+});
+
+void t.test('verify', async t => {
+  const directory = t.testdir({});
+  const path = await recorded(join(directory, 'a.tape'), SAMPLE);
+  t.equal(await works(t, 'verify', path), `${path}: whole: 14 records, 3 filemarks, 772 KiB\n`);
+  const bad = await recorded(join(directory, 'b.tape'), SAMPLE);
+  const bytes = readFileSync(bad);
+  const at = bytes.indexOf(SAMPLE[5] as Buffer);
+  bytes[at + 30_000]! ^= 0x10;
+  writeFileSync(bad, bytes);
+  const { code, stdout, stderr } = await tape('verify', directory);
+  t.equal(code, 1);
+  t.equal(
+    stdout,
+    [
+      `${path}: whole: 14 records, 3 filemarks, 772 KiB`,
+      `${bad}: byte ${at}: record 5 fails its checksum`,
+      `${bad}: damaged in 1 place: 14 records, 3 filemarks, 772 KiB`,
+      '2 cartridges, 1 whole',
+      '',
+    ].join('\n'),
+  );
+  t.match(stderr, /^verifying a\.tape: .*\nverifying b\.tape: /);
+  const told = JSON.parse((await tape('verify', directory, '--json')).stdout) as unknown;
+  t.match(told, [
+    { path, whole: true, barcode: 'SAN001L6', partitions: [{ records: 14, filemarks: 3 }] },
+    { path: bad, whole: false, damages: 1, flaws: [{ kind: 'record', byte: at, object: 5, partition: 0 }] },
+  ]);
 });
 
 void t.test('erase', async t => {

@@ -34,7 +34,8 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   // What a drive has made of a record, and what cartridges there are.
   'cli→scsi-cmds': /^ssc\/(densities|recording\/(coding|compression))\.ts$/,
   'cli→state': /^directory\.ts$/,
-  'cli→backends': /^(medium-error|medium-path|tape-medium|tape\/cartridge-(block|file))\.ts$/,
+  'cli→backends':
+    /^(medium-error|medium-path|tape-medium|tape\/(cartridge-file|read-label|verify-cartridge))\.ts$/,
 };
 
 /** Files directly in lib that every room may use. */

@@ -14,7 +14,8 @@ import { MEDIA_TYPES, mediaTypeNamed, mediaTypeOfBarcode } from '../../lib/cli/t
 import { showCartridge, type Teller } from '../../lib/cli/tape/show.ts';
 import type { TapeFile } from '../../lib/cli/tape/contents.ts';
 import { COMPRESSED, ENCRYPTED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
-import { pattern } from '../harness/random.ts';
+import { verifyCartridges, type Verified } from '../../lib/cli/tape/verify.ts';
+import { pattern, Random, SEED } from '../harness/random.ts';
 
 const { signal } = new AbortController();
 const watch: Watch = {
@@ -307,6 +308,71 @@ void t.test('a record that fails its checksum', async t => {
   first[first.indexOf('SAN001'.padEnd(70)) + 3]! ^= 1;
   writeFileSync(path, first);
   t.match(await filesOf(path), [{ problem: /record 0 fails its checksum/ }, { records: 13 }]);
+});
+
+void t.test('verify finds every bit that was flipped, and says where', async t => {
+  t.comment(`SANLET_SEED=${SEED}`);
+  const random = new Random();
+  const directory = t.testdir({});
+  const path = await recorded(join(directory, 'a.tape'), [
+    pattern(700),
+    null,
+    pattern(3000, 1),
+    pattern(1),
+    null,
+  ]);
+  const verified = async (): Promise<Verified> => {
+    for await (const each of verifyCartridges([path], watch)) return each;
+    throw new Error('nothing was verified');
+  };
+  const whole = readFileSync(path);
+  t.match(await verified(), { whole: true, damage: [], damages: 0, notes: [] });
+  const flipped = async (at: number): Promise<Verified> => {
+    const bytes = Buffer.from(whole);
+    bytes[at]! ^= 1 << random.below(8);
+    writeFileSync(path, bytes);
+    return verified();
+  };
+  const record = whole.indexOf(pattern(3000, 1));
+  t.match(await flipped(record + 1500), {
+    whole: false,
+    damage: [`byte ${record}: record 2 fails its checksum`],
+    damages: 1,
+  });
+  t.match(await flipped(record - 20), {
+    damage: [/^byte \d+: the header of object 2 is damaged, and the object is lost$/],
+  });
+  t.match(await flipped(20), { damage: ['byte 0: a copy of the label is damaged or out of date'] });
+  for (let i = 0; i < 300; i++) {
+    const at = random.below(whole.length);
+    const { damages, damage } = await flipped(at);
+    if (damages === 0) t.fail(`a bit of byte ${at} was not missed`);
+    t.match(damage[0], /^byte \d+: /);
+  }
+  writeFileSync(path, whole.subarray(0, record + 100));
+  t.match(await verified(), {
+    whole: false,
+    damage: [/bytes that were written are missing, from object 2 on$/],
+  });
+  writeFileSync(path, Buffer.concat([whole, pattern(100)]));
+  t.match(await verified(), {
+    whole: true,
+    damages: 0,
+    notes: [/100 bytes behind the end were begun and not finished/],
+  });
+  writeFileSync(path, 'text');
+  t.match(await verified(), { whole: false, problem: `${path} is not a sanlet cartridge` });
+  t.ok((await verified()).report === undefined);
+  writeFileSync(path, whole);
+  const medium = await openCartridgeFile({ path });
+  t.match(await verified(), { whole: false, problem: `${path} is in use by process ${process.pid}` });
+  await medium.close();
+  await t.rejects(
+    async () => {
+      for await (const _ of verifyCartridges([join(directory, 'none')], watch));
+    },
+    usage(/\/none does not exist$/),
+  );
 });
 
 void t.test('records that the drive has compressed or encrypted', async t => {

@@ -45,7 +45,7 @@ export async function listCartridges(
   return found;
 }
 
-async function cartridgesIn(directory: string): Promise<string[]> {
+export async function cartridgesIn(directory: string): Promise<string[]> {
   const names = await readdir(directory).catch((error: unknown) => {
     throw pathError(directory, error);
   });
