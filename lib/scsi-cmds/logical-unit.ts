@@ -83,6 +83,8 @@ export abstract class LogicalUnit {
   readonly information: IdentifyingInformation;
   readonly selfTests: SelfTests = new SelfTests(this);
   readonly portGroups: TargetPortGroups = new TargetPortGroups(this);
+  /** PROTECT of standard INQUIRY data. */
+  readonly protectsBlocks: boolean = false;
   /** 3PC of standard INQUIRY data; set with the 83h and 84h rows. */
   thirdPartyCopy = false;
   /** LOGICAL UNIT RESETs so far: what goes with one, and is kept elsewhere, is dated by this. */
@@ -415,6 +417,9 @@ export abstract class LogicalUnit {
     };
     this.abort(everything, () => this.stopBackground(everything, stopped), by);
   }
+
+  /** A reservation of the nexuses that `theirs` picks has been preempted, or is no more. */
+  reservationGone(_how: 'preempted' | 'lost', _theirs: (nexus: Nexus) => boolean): void {}
 
   /** MODE SELECT has changed something; answered when what follows from that is done. */
   modesChanged(): MaybePromise<void> {

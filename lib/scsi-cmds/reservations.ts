@@ -166,7 +166,13 @@ export class Reservations {
   }
 
   nexusLost(nexus: Nexus): void {
-    if (this.#reserved === nexus.id) this.#reserved = undefined;
+    if (this.#reserved === nexus.id) this.#endReserve();
+  }
+
+  #endReserve(): void {
+    const holder = this.#reserved!;
+    this.#reserved = undefined;
+    this.unit.reservationGone('lost', nexus => nexus.id === holder);
   }
 
   /** LOGICAL UNIT RESET (SPC-2 7.21.1); persistent reservations stay (SPC-4 5.13.1). */
@@ -282,6 +288,7 @@ export class Reservations {
   clear(nexus: Nexus, key: bigint): void {
     const pair = this.#requireRegistered(nexus, key);
     this.#tell(Attention.RESERVATIONS_PREEMPTED, other => other !== pair);
+    this.#gone('lost', this.#holders);
     this.#registrations.clear();
     this.#type = undefined;
     this.#holder = undefined;
@@ -309,8 +316,10 @@ export class Reservations {
     if (gone.size === 0 && !takes) throw new ReservationConflict();
 
     this.#tell(Attention.REGISTRATIONS_PREEMPTED, other => gone.has(other) && other !== pair);
+    const holders = this.#holders.filter(other => other !== pair);
     for (const other of gone) this.#registrations.delete(other);
     if (takes) {
+      this.#gone('preempted', holders);
       if (this.#type !== type) this.#tell(Attention.RESERVATIONS_RELEASED, other => other !== pair);
       this.#take(pair, type);
     } else if (this.#registrations.size === 0) this.#type = undefined;
@@ -332,6 +341,7 @@ export class Reservations {
     if (samePort(to, nexus)) throw invalidFieldInParameterList(24);
     this.#requireRoom([to]);
     this.#setKey(to, newKey);
+    this.#gone('lost', [pair]);
     this.#holder = pairOf(to);
     if (unregister) this.#registrations.delete(pair);
     this.persists = persist;
@@ -360,7 +370,7 @@ export class Reservations {
   }
 
   releaseUnit(nexus: Nexus): void {
-    if (!this.#leavesAlone(nexus) && this.#reserved === nexus.id) this.#reserved = undefined;
+    if (!this.#leavesAlone(nexus) && this.#reserved === nexus.id) this.#endReserve();
   }
 
   #requireRegistered(nexus: Nexus, key: bigint): string {
@@ -389,6 +399,7 @@ export class Reservations {
 
   /** A reservation that registrants share in ends: the others hear of it. */
   #release(pair: string): void {
+    this.#gone('lost', this.#holder === undefined ? [pair, ...this.#holders] : [pair]);
     if (this.#type! >= ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY) {
       this.#tell(Attention.RESERVATIONS_RELEASED, other => other !== pair);
     }
@@ -403,6 +414,17 @@ export class Reservations {
     this.#registrations.delete(pair);
     // SPC-4 5.13.11.2.3: what all registrants hold goes with the last of them.
     if (held && (!shared || this.#registrations.size === 0)) this.#release(pair);
+  }
+
+  /** Those who hold the persistent reservation, or share in it. */
+  get #holders(): readonly string[] {
+    if (this.#type === undefined) return [];
+    return this.#holder === undefined ? [...this.#registrations.keys()] : [this.#holder];
+  }
+
+  /** The reservation is no longer theirs: what they have asked to end with it does. */
+  #gone(how: 'preempted' | 'lost', pairs: readonly string[]): void {
+    if (pairs.length > 0) this.unit.reservationGone(how, nexus => pairs.includes(pairOf(nexus)));
   }
 
   #changed(): void {

@@ -9,6 +9,11 @@ import { rodTypes, ZEROS } from '../../lib/copy-manager/tokens/rod-types.ts';
 import { TOKEN_BYTES, TOKEN_LENGTH, tokenLayout } from '../../lib/copy-manager/tokens/token.ts';
 import { writeList } from '../../lib/copy-manager/tokens/write-using-token.ts';
 import type { LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
+import { rowOf, supportedIds } from '../../lib/scsi-cmds/ssc/attributes/attribute-rows.ts';
+import {
+  SET_DATA_ENCRYPTION,
+  setDataEncryptionPage,
+} from '../../lib/scsi-cmds/ssc/encryption/set-data-encryption.ts';
 import type { Random } from '../harness/random.ts';
 import { fill, numeric, spoil } from './mutation.ts';
 
@@ -236,12 +241,55 @@ function tagTemplateList({ random }: Ground): Buffer {
   return out;
 }
 
+/** Set data encryption, with a key or without, and with data that may go with it. */
+function encryptionList({ random }: Ground): Buffer {
+  const key = random.bytes(random.pick([0, 32, 32, 31]));
+  const kad = random.chance(3)
+    ? Buffer.concat([Buffer.of(random.below(3), 0, 0, 5), random.bytes(5)])
+    : Buffer.alloc(0);
+  const head = Buffer.alloc(setDataEncryptionPage.length);
+  fill(
+    random,
+    head,
+    setDataEncryptionPage,
+    name => {
+      if (name === 'pageCode') return SET_DATA_ENCRYPTION;
+      if (name === 'pageLength') return head.length + key.length + kad.length - 4;
+      if (name === 'scope' || name === 'encryption') return random.below(3);
+      if (name === 'decryption') return random.below(4);
+      if (name === 'keyLength') return key.length;
+      if (name === 'algorithm') return 1;
+      return name === 'reserved' ? new Uint8Array(7) : 0;
+    },
+    40,
+  );
+  return Buffer.concat([head, key, kad]);
+}
+
+/** Attributes of hosts, mostly as long as they should be. */
+function attributeList({ random }: Ground): Buffer {
+  const known = [...supportedIds, 0x1400, 0x1623].filter(id => id >= 0x0800 || random.chance(20));
+  const ids = [...new Set(Array.from({ length: random.between(1, 4) }, () => random.pick(known)))];
+  const body = Buffer.concat(
+    ids
+      .sort((a, b) => a - b)
+      .map(id => {
+        const row = rowOf(id)!;
+        const value = random.bytes(random.pick([0, row.least, row.most, row.most, row.most + 1]));
+        return Buffer.concat([numeric(id, 2), Buffer.of(row.format), numeric(value.length, 2), value]);
+      }),
+  );
+  return Buffer.concat([numeric(body.length, 4), body]);
+}
+
 /** By the beginning of a row's name. */
 const LISTS: readonly (readonly [string, (ground: Ground, lun: number) => Buffer | undefined])[] = [
   ['EXTENDED COPY(LID1)', ground => copyList(ground, lid1Header)],
   ['EXTENDED COPY(LID4)', ground => copyList(ground, lid4Header)],
   ['POPULATE TOKEN', populate],
   ['WRITE USING TOKEN', write],
+  ['SECURITY PROTOCOL OUT', encryptionList],
+  ['WRITE ATTRIBUTE', attributeList],
   ['UNMAP', unmapList],
   ['PERSISTENT RESERVE OUT, REGISTER AND MOVE', ground => reserveList(ground, true)],
   ['PERSISTENT RESERVE OUT', ground => reserveList(ground, false)],

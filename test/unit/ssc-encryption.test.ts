@@ -321,3 +321,38 @@ void t.test('SSC-4 4.2.22: what ends a set of parameters', async t => {
   t.equal(await modes(), '0000', 'a reset');
   t.equal(b.unit.encryption.any, false);
 });
+
+void t.test('SSC-4 8.5.3: CKORP and CKORL, the key goes with the reservation', async t => {
+  const reserve = async (who: Commander, action: number, key: string, list: string, type = 3) => {
+    const out = Buffer.from(`${key}${list}`.padEnd(48, '0'), 'hex');
+    return heard(await who.send(0, `5f ${hex(action, 2)} ${hex(type, 2)} 0000 00000018 00`, { out }));
+  };
+  const [mine, other] = ['00000000000000aa', '00000000000000bb'];
+  const none = '0000000000000000';
+  for (const [what, flags, end, cleared] of [
+    ['CKORL, released', 0x01, 'release', true],
+    ['CKORL, cleared', 0x01, 'clear', true],
+    ['CKORL, preempted', 0x01, 'preempt', true],
+    ['CKORP, released', 0x02, 'release', false],
+    ['CKORP, preempted', 0x02, 'preempt', true],
+    ['neither, preempted', 0x00, 'preempt', false],
+  ] as const) {
+    const b = await tapeBench(memoryCartridge());
+    t.equal(await reserve(b.a, 0, none, mine), '0');
+    t.equal(await reserve(b.b, 0, none, other), '0');
+    t.equal(await reserve(b.a, 1, mine, ''), '0');
+    t.equal(await set(b, { key: KEY, flags }), '0', what);
+    if (end === 'release') t.equal(await reserve(b.a, 2, mine, ''), '0');
+    else if (end === 'clear') t.equal(await reserve(b.a, 3, mine, ''), '0');
+    else {
+      await b.b.clear();
+      t.equal(await reserve(b.b, 4, other, mine), '0');
+    }
+    t.equal(b.unit.encryption.any, !cleared, what);
+  }
+  const b = await tapeBench(memoryCartridge());
+  t.equal(await b.say('16'), '0', 'RESERVE(6)');
+  t.equal(await set(b, { key: KEY, flags: 0x01 }), '0');
+  t.equal(await b.say('17'), '0');
+  t.equal(b.unit.encryption.any, false);
+});

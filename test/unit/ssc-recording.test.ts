@@ -7,7 +7,7 @@ import { crc32c } from '../../lib/bytes/crc32c.ts';
 import { COMPRESSED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
 import { reedSolomonCrc } from '../../lib/scsi-cmds/ssc/recording/reed-solomon-crc.ts';
 import { ArrayTape } from '../harness/array-tape.ts';
-import type { Answer } from '../harness/commands.ts';
+import { type Answer, Commander } from '../harness/commands.ts';
 import { heard, hexOf as hex, pointed, record, type TapeBench, tapeBench } from '../harness/tape-bench.ts';
 
 /** MODE SELECT(6) of one page behind a header that leaves the drive buffered. */
@@ -172,6 +172,19 @@ for (const [method, name, sum] of METHODS) {
     t.same((await b.read(1000)).data, data, 'none any more');
   });
 }
+
+void t.test('SSC-4 4.2.29: a copy inside the target goes on without protection', async t => {
+  const b = await tapeBench(memoryCartridge());
+  t.equal(await protect(b, 2, 0xc0), '0');
+  const inside = new Commander(b.device, { ...b.a.nexus, thirdParty: true });
+  await b.a.clear();
+  t.equal(heard(await inside.send(0, '0a 00 000064 00', { out: record(100) })), '0');
+  await b.rewind();
+  t.same((await inside.send(0, '08 00 000064 00')).data, record(100));
+  await b.rewind();
+  t.same((await b.read(104)).data, Buffer.concat([record(100), METHODS[1][2](record(100))]));
+  t.equal((await b.send('12 00 00 00 60 00')).data[5]! & 1, 1, 'PROTECT');
+});
 
 void t.test('SSC-4 8.3.9: the control data protection mode page', async t => {
   const b = await tapeBench(new ArrayTape());

@@ -69,6 +69,7 @@ function standard(unit: LogicalUnit): Buffer {
   inquiryData.additionalLength.set(out, out.length - 5);
   if (unit.deviceType !== DeviceType.UNKNOWN) inquiryData.tpgs.set(out, IMPLICIT_AND_EXPLICIT);
   inquiryData.multiPort.set(out, (unit.device?.relativePorts.length ?? 0) > 1);
+  inquiryData.protect.set(out, unit.protectsBlocks);
   inquiryData.thirdPartyCopy.set(out, unit.thirdPartyCopy);
   inquiryData.commandQueue.set(out, true);
   inquiryData.vendor.set(out, unit.identity.vendor);

@@ -20,6 +20,8 @@ export interface ModePage {
 /** What MODE SENSE says and MODE SELECT sets besides pages; each kind of unit has its own. */
 export interface ModeHeader {
   readonly mediumType: number;
+  /** MODE SELECT may bring another one, which says nothing: LTFS gives back that of a cartridge which has left meanwhile. */
+  readonly anyMediumType?: boolean;
   /** The vendor-specific page 00h is asked for by tape drivers: answered with the header and block descriptor alone. */
   readonly emptyPageZero?: boolean;
   /** DEVICE-SPECIFIC PARAMETER (SBC-3 6.5.1, SSC-4 8.3.1). */

@@ -42,7 +42,8 @@ function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof h
   const { modePages } = unit;
 
   const mediumType = header.mediumType.get(list);
-  if (mediumType !== 0 && mediumType !== modePages.header.mediumType) {
+  const { anyMediumType, mediumType: own } = modePages.header;
+  if (mediumType !== 0 && mediumType !== own && anyMediumType !== true) {
     throw invalidFieldInParameterList(header.mediumType.offset);
   }
   const long = header === header10 && header10.longLba.get(list);

@@ -46,6 +46,10 @@ export class TapeModeHeader implements ModeHeader {
     this.#unit = unit;
   }
 
+  get anyMediumType(): boolean {
+    return this.#unit.personality.tellsMediumType;
+  }
+
   /** Of LTO drives the generation and kind of the cartridge; others say nothing here. */
   get mediumType(): number {
     return this.#unit.mediumType;
@@ -78,7 +82,7 @@ export class TapeModeHeader implements ModeHeader {
     if (given.descriptor !== undefined) {
       if (given.long) throw invalidFieldInParameterList(at.descriptor);
       const density = blockDescriptor.densityCode.get(given.descriptor);
-      if (density !== DEFAULT_DENSITY && density !== SAME_DENSITY && density !== unit.density.code) {
+      if (density !== DEFAULT_DENSITY && density !== SAME_DENSITY && !isDensityOf(unit, density)) {
         throw invalidFieldInParameterList(at.descriptor);
       }
       // The descriptor is for all blocks.
@@ -98,6 +102,10 @@ export class TapeModeHeader implements ModeHeader {
     };
   }
 }
+
+/** The one of the cartridge; while there is none, any that the drive writes. */
+const isDensityOf = ({ loaded, density, personality }: TapeUnit, code: number): boolean =>
+  code === density.code || (!loaded && personality.writes.some(each => each.code === code));
 
 export const DATA_COMPRESSION = 0x0f;
 

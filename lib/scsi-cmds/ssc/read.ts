@@ -74,7 +74,7 @@ async function read(unit: TapeUnit, task: Task, cdb: Cdb): Promise<void> {
       count: cdb.transferLength.get(task.cdb),
       at: cdb.transferLength.offset,
     },
-    unit.blockProtection.readBytes,
+    unit.blockProtection.readBytes(task.nexus),
   );
   const { records, length, protection } = transfer;
   unit.forbidOverwrite();

@@ -64,6 +64,8 @@ export interface TapeDrive {
 export class TapeUnit extends LogicalUnit {
   readonly deviceType = DeviceType.TAPE;
   readonly removable = true;
+  /** On the wire, by logical block protection. */
+  override readonly protectsBlocks = true;
   readonly personality: Personality;
   readonly modePages: ModePages;
   readonly removal = new RemovalPrevention();
@@ -422,6 +424,10 @@ export class TapeUnit extends LogicalUnit {
     this.encryption.reset();
     this.forbidOverwrite();
     this.#look();
+  }
+
+  override reservationGone(how: 'preempted' | 'lost', theirs: (nexus: Nexus) => boolean): void {
+    this.encryption.reservationGone(how, theirs);
   }
 
   override modesChanged(): void {

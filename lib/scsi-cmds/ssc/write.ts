@@ -42,7 +42,7 @@ function asked(unit: TapeUnit, task: Task, cdb: Cdb): Transfer {
   const transfer = transferOf(
     unit,
     { fixed: fixed.get(task.cdb), count: transferLength.get(task.cdb), at: transferLength.offset },
-    unit.blockProtection.writeBytes,
+    unit.blockProtection.writeBytes(task.nexus),
   );
   if (transfer.length - transfer.protection > unit.personality.mostBlockBytes) {
     throw invalidFieldInCdb(transferLength.offset);
@@ -92,7 +92,7 @@ async function write(unit: TapeUnit, task: Task, cdb: Cdb): Promise<void> {
     const from = records === 1 ? task.dataOut : task.dataOut.subarray(done * length, (done + 1) * length);
     let outcome;
     try {
-      const work = unit.write(unit.blockProtection.checked(from), task.nexus);
+      const work = unit.write(unit.blockProtection.checked(from, transfer.protection), task.nexus);
       outcome = work instanceof Promise ? await work : work;
     } catch (error) {
       const facts = unit.explain(task, error);

@@ -34,8 +34,8 @@ export interface EncryptionParameters extends EncryptionRequest {
   readonly keyCheck: Buffer | undefined;
   /** KEY INSTANCE COUNTER of the set. */
   readonly instance: number;
-  /** Who set it. */
-  readonly owner: string;
+  /** Who set it; undefined when nobody did. */
+  readonly owner: Nexus | undefined;
 }
 
 interface Standing {
@@ -44,7 +44,6 @@ interface Standing {
   lockedTo: number | undefined;
 }
 
-const NOBODY = '';
 const NO_DATA: KeyAssociatedData = {
   format: 0,
   authenticated: new Uint8Array(0),
@@ -108,7 +107,7 @@ export class DataEncryption {
         ...request,
         keyCheck: request.key === undefined ? undefined : keyCheckOf(request.key),
         instance,
-        owner: nexus.id,
+        owner: nexus,
       };
       if (scope === Scope.LOCAL) this.#local.set(nexus.id, parameters);
       else {
@@ -141,11 +140,13 @@ export class DataEncryption {
   }
 
   /** CKORP and CKORL: the reservation under which the set came is no more. */
-  reservationGone(owner: string, how: 'preempted' | 'lost'): void {
+  reservationGone(how: 'preempted' | 'lost', theirs: (nexus: Nexus) => boolean): void {
     this.#clear(
-      parameters =>
-        parameters.owner === owner &&
-        (how === 'preempted' ? parameters.clearsOnPreempt : parameters.clearsOnReservationLoss),
+      ({ owner, clearsOnPreempt, clearsOnReservationLoss }) =>
+        // A reservation that is preempted is lost as well.
+        (clearsOnReservationLoss || (how === 'preempted' && clearsOnPreempt)) &&
+        owner !== undefined &&
+        theirs(owner),
       Attention.DATA_ENCRYPTION_PARAMETERS_EVENT,
     );
   }
@@ -211,5 +212,5 @@ export const NO_ENCRYPTION: EncryptionParameters = {
   clearsOnPreempt: false,
   clearsOnReservationLoss: false,
   instance: 0,
-  owner: NOBODY,
+  owner: undefined,
 };

@@ -1,4 +1,5 @@
 import { crc32c } from '../../../bytes/crc32c.ts';
+import type { Nexus } from '../../nexus.ts';
 import { CheckCondition, SenseKey } from '../../sense.ts';
 import { reedSolomonCrc } from './reed-solomon-crc.ts';
 
@@ -45,21 +46,20 @@ export class BlockProtection {
     this.#reads = reads;
   }
 
-  /** Bytes behind each block of a WRITE. */
-  get writeBytes(): number {
-    return this.#writes ? this.#scratch.length : 0;
+  /** Bytes behind each block of a WRITE. Blocks of a copy stay in the target: there is nothing to protect them from. */
+  writeBytes({ thirdParty }: Nexus): number {
+    return this.#writes && thirdParty !== true ? this.#scratch.length : 0;
   }
 
   /** Bytes behind each block of a READ. */
-  get readBytes(): number {
-    return this.#reads ? this.#scratch.length : 0;
+  readBytes({ thirdParty }: Nexus): number {
+    return this.#reads && thirdParty !== true ? this.#scratch.length : 0;
   }
 
-  /** The block without what came behind it; throws when the two do not go together. */
-  checked(from: Buffer): Buffer {
-    const { writeBytes } = this;
-    if (writeBytes === 0) return from;
-    const block = from.subarray(0, from.length - writeBytes);
+  /** The block without the bytes that came behind it; throws when the two do not go together. */
+  checked(from: Buffer, bytes: number): Buffer {
+    if (bytes === 0) return from;
+    const block = from.subarray(0, from.length - bytes);
     this.#method!.put(block, this.#scratch);
     if (!this.#scratch.equals(from.subarray(block.length))) throw guardCheckFailed();
     return block;
@@ -67,8 +67,7 @@ export class BlockProtection {
 
   /** Puts behind the whole block in `into` as many of the bytes as fit, and says how many. */
   follow(into: Buffer, length: number): number {
-    const { readBytes } = this;
-    const room = Math.min(readBytes, into.length - length);
+    const room = Math.min(this.#scratch.length, into.length - length);
     if (room <= 0) return 0;
     this.#method!.put(into.subarray(0, length), this.#scratch);
     return this.#scratch.copy(into, length, 0, room);
