@@ -16,17 +16,28 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { MediumError } from '../../lib/backends/medium-error.ts';
 import type { MediumFault } from '../../lib/backends/medium-error.ts';
-import type { TapeMedium, TapeObject, TapePosition } from '../../lib/backends/tape-medium.ts';
+import { FileChannel } from '../../lib/backends/file-channel.ts';
+import { WHOLE_MEDIUM } from '../../lib/backends/tape-medium.ts';
+import type {
+  MediumAttribute,
+  TapeMedium,
+  TapeObject,
+  TapePosition,
+} from '../../lib/backends/tape-medium.ts';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { CartridgeAttributes } from '../../lib/backends/tape/attributes.ts';
 import { LogCartridge } from '../../lib/backends/tape/cartridge.ts';
+import { openStore } from '../../lib/backends/tape/file-store.ts';
+import { FRAME_BYTES, FRAME_MAGIC, INDEX } from '../../lib/backends/tape/frame.ts';
+import { ATTRIBUTE_SLOTS, ATTRIBUTE_SLOT_BYTES } from '../../lib/backends/tape/header-area.ts';
+import { overFilemarks, toObject } from '../../lib/backends/tape/motion.ts';
 import { newLabel } from '../../lib/backends/tape/label.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { chunkReader } from '../../lib/backends/tape/load-partition.ts';
 import { ObjectIndex } from '../../lib/backends/tape/object-index.ts';
 import { Partition } from '../../lib/backends/tape/partition.ts';
 import { regionBytes } from '../../lib/backends/tape/partition-plan.ts';
-import type { TapeLog } from '../../lib/backends/tape/tape-log.ts';
+import type { LogPoint, TapeLog } from '../../lib/backends/tape/tape-log.ts';
 import { verifyCartridge } from '../../lib/backends/tape/verify-cartridge.ts';
 import { Random, SEED, pattern } from '../harness/random.ts';
 
@@ -789,3 +800,561 @@ void t.test('verify: goes on behind what is damaged, and counts what is lost', a
   writeFileSync(path, Buffer.concat([bytes, Buffer.from('more')]));
   t.match((await verifyCartridge(path)).flaws, [{ kind: 'unfinished', byte: bytes.length, bytes: 4 }]);
 });
+
+/* ---- the label, attributes, partitions ---- */
+
+const KINDS = ['memory', 'file'] as const;
+const opened = (
+  kind: (typeof KINDS)[number],
+  path: string,
+  options: { capacityBytes?: number; worm?: boolean } = {},
+): TapeMedium | Promise<TapeMedium> =>
+  kind === 'memory' ? memoryCartridge(options) : openCartridgeFile({ path, ...options });
+
+const text = (id: number, value: string, format = 1): MediumAttribute => ({
+  id,
+  format,
+  value: Buffer.from(value),
+});
+
+const textsOf = (tape: TapeMedium, partition: number): string =>
+  tape.attributes
+    .entries(partition)
+    .map(({ id, value }) => `${id.toString(16)}=${Buffer.from(value).toString()}`)
+    .join(' ');
+
+for (const kind of KINDS) {
+  void t.test(`${kind} cartridge: attributes`, async t => {
+    const path = join(t.testdir(), 'tape');
+    let tape = await opened(kind, path);
+    const reopened = async (): Promise<void> => {
+      if (kind === 'memory') return;
+      await tape.close();
+      tape = await openCartridgeFile({ path });
+    };
+    await tape.format([MIB, MIB, MIB]);
+    t.same(tape.attributes.entries(0), []);
+    await tape.attributes.set(0, [text(0x801, 'two'), text(0x800, 'one')]);
+    await tape.attributes.set(2, [{ ...text(0x80c, 'coherent', 0), readOnly: true }]);
+    await tape.attributes.set(WHOLE_MEDIUM, [text(0x806, 'SAN001L6')]);
+    await reopened();
+    t.equal(textsOf(tape, 0), '800=one 801=two', 'in order');
+    t.match(tape.attributes.get(2, 0x80c), { id: 0x80c, format: 0, readOnly: true });
+    t.equal(tape.attributes.get(1, 0x80c), undefined, 'each partition has its own');
+    t.equal(textsOf(tape, WHOLE_MEDIUM), '806=SAN001L6');
+    await tape.attributes.set(0, [text(0x800, ''), text(0x801, '2'), text(0x802, 'three')]);
+    await reopened();
+    t.equal(textsOf(tape, 0), '801=2 802=three', 'one changed, one gone, one new');
+
+    const full = failure('no-space');
+    const large = { id: 0x900, format: 0, value: Buffer.alloc(33_000, 1) };
+    await t.rejects(async () => tape.attributes.set(0, [text(0x801, 'not kept'), large]), full);
+    await t.rejects(async () => tape.attributes.set(3, [text(1, 'x')]), RangeError);
+    await reopened();
+    t.equal(textsOf(tape, 0), '801=2 802=three', 'all of the changes or none');
+    await tape.attributes.set(1, [{ ...large, value: Buffer.alloc(32_600, 1) }]);
+    await tape.format([MIB, MIB]);
+    await reopened();
+    t.equal(textsOf(tape, 2), '', 'those of a partition that is gone are gone');
+    t.equal(tape.attributes.get(1, 0x900)?.value.length, 32_600, 'those of the others are not');
+    t.equal(textsOf(tape, 0), '801=2 802=three');
+    await tape.close();
+    await t.rejects(async () => tape.attributes.set(0, []), failure('io'));
+  });
+
+  void t.test(`${kind} cartridge: partitions and capacities`, async t => {
+    const path = join(t.testdir(), 'tape');
+    let tape = await opened(kind, path, { capacityBytes: 10 * MIB });
+    const sizes = (): number[] => tape.partitions.map(({ capacityBytes }) => capacityBytes);
+    for (const wrong of [[], [0], [MIB, 0], [6 * MIB, 5 * MIB], [1, 1, 1, 1, 1], [1.5]])
+      await t.rejects(async () => tape.format(wrong), RangeError);
+    await t.rejects(async () => tape.setCapacity(11 * MIB), RangeError);
+    await tape.write(Buffer.from('gone'));
+    await tape.format([7 * MIB, MIB, 2 * MIB]);
+    t.same(sizes(), [7 * MIB, MIB, 2 * MIB]);
+    t.same([tape.position, tape.end.object], [{ partition: 0, object: 0, file: 0 }, 0]);
+    const record = Buffer.alloc(256 * KIB, 1);
+    await tape.changePartition(1);
+    const outcomes: string[] = [];
+    for (let i = 0; i < 5; i++) outcomes.push(await tape.write(record));
+    t.same(outcomes, ['written', 'written', 'written', 'early-warning', 'end-of-medium'], 'each has its end');
+    t.same([tape.leftBytes, tape.usedBytes, tape.capacityBytes], [0, MIB, MIB]);
+    await tape.locate(2);
+    t.equal(tape.leftBytes, 512 * KIB);
+    t.equal(tape.pastEarlyWarning, tape.leftBytes < tape.earlyWarningBytes);
+    t.equal(await tape.locate(3, 2), 'end-of-data');
+    t.same(tape.position, { partition: 2, object: 0, file: 0 });
+    await tape.write(Buffer.from('in two'));
+    await t.rejects(async () => tape.locate(0, 3), RangeError);
+    await t.rejects(async () => tape.changePartition(3), RangeError);
+    t.same(tape.position, { partition: 2, object: 1, file: 0 }, 'and stays');
+    await tape.rewind();
+    t.same(tape.position, { partition: 2, object: 0, file: 0 });
+    if (kind === 'file') {
+      await tape.close();
+      tape = await openCartridgeFile({ path, capacityBytes: 10 * MIB });
+      t.same(sizes(), [7 * MIB, MIB, 2 * MIB]);
+      t.same(tape.position, { partition: 0, object: 0, file: 0 });
+    }
+    t.same(
+      tape.partitions.map(({ usedBytes, end }) => [usedBytes, end.partition, end.object]),
+      [
+        [0, 0, 0],
+        [MIB, 1, 4],
+        [6, 2, 1],
+      ],
+    );
+    await tape.setCapacity(3 * MIB);
+    t.same([sizes(), tape.label.capacityBytes, tape.nativeCapacityBytes], [[3 * MIB], 3 * MIB, 10 * MIB]);
+    t.equal(tape.end.object, 0);
+    await t.rejects(async () => tape.format([4 * MIB]), RangeError, 'within the capacity that was set');
+    if (kind === 'file') {
+      await tape.close();
+      tape = await openCartridgeFile({ path, capacityBytes: 10 * MIB });
+      t.same([tape.capacityBytes, tape.nativeCapacityBytes], [3 * MIB, 10 * MIB]);
+    }
+    await tape.setCapacity(0);
+    t.equal(tape.capacityBytes, 10 * MIB);
+    await tape.close();
+  });
+
+  void t.test(`${kind} cartridge: WORM`, async t => {
+    const path = join(t.testdir(), 'tape');
+    let tape = await opened(kind, path, { worm: true, capacityBytes: 10 * MIB });
+    t.ok(tape.label.worm);
+    await tape.format([5 * MIB, 5 * MIB]);
+    await tape.write(Buffer.from('one'));
+    await tape.writeFilemarks(2);
+    if (kind === 'file') {
+      await tape.close();
+      tape = await openCartridgeFile({ path, worm: true });
+      await tape.spaceEndOfData();
+    }
+    await tape.spaceFilemarks(-1);
+    t.equal(await tape.write(Buffer.from('two')), 'written', 'filemarks at the end may be written over');
+    t.same((await objectsOf(tape)).map(textOf), ['one', 'filemark', 'two']);
+    const holdsAll = async (): Promise<void> => {
+      t.same((await objectsOf(tape)).map(textOf), ['one', 'filemark', 'two'], 'nothing has changed');
+    };
+    for (const object of [0, 1, 2]) {
+      const worm = failure('worm', object);
+      await tape.locate(object);
+      await t.rejects(async () => tape.write(Buffer.from('no')), worm);
+      await t.rejects(async () => tape.writeFilemarks(1), worm);
+      await t.rejects(async () => tape.erase(), worm);
+      t.equal(tape.position.object, object);
+    }
+    await t.rejects(async () => tape.format([MIB]), failure('worm'));
+    await t.rejects(async () => tape.setCapacity(MIB), failure('worm'));
+    await holdsAll();
+    await tape.changePartition(1);
+    await tape.erase();
+    await tape.write(Buffer.from('other'), { length: 9, coding: 3 });
+    await tape.attributes.set(1, [text(0x80c, 'x')]);
+    await tape.close();
+  });
+}
+
+void t.test(
+  'cartridge file: attributes that were being written are the old ones or the new ones',
+  async t => {
+    const path = join(t.testdir(), 'tape');
+    const tape = await openCartridgeFile({ path });
+    await tape.write(Buffer.from('data'));
+    await tape.attributes.set(0, [text(0x800, 'old'.repeat(500)), text(0x801, 'gone')]);
+    const before = readFileSync(path);
+    await tape.attributes.set(0, [text(0x800, 'new'.repeat(800)), text(0x801, '')]);
+    const after = readFileSync(path);
+    await tape.close();
+    const seen = new Set<string>();
+    const wrong: number[] = [];
+    for (let round = 0; round < 60; round++) {
+      // The first copy as far as it was written, or all of it and the second one as far as it was.
+      const [first, second] = ATTRIBUTE_SLOTS;
+      const done = random.chance(6) ? 0 : random.below(random.chance(2) ? 4000 : ATTRIBUTE_SLOT_BYTES);
+      const torn = Buffer.from(before);
+      if (round % 2 === 1) after.copy(torn, first, first, first + ATTRIBUTE_SLOT_BYTES);
+      const slot = round % 2 === 0 ? first : second;
+      after.copy(torn, slot, slot, slot + done);
+      writeFileSync(path, torn);
+      const reader = await openCartridgeFile({ path, readOnly: true });
+      const found = textsOf(reader, 0).slice(0, 7);
+      await reader.close();
+      const again = await openCartridgeFile({ path });
+      if (textsOf(again, 0).slice(0, 7) !== found || (round % 2 === 1 && found !== '800=new'))
+        wrong.push(round);
+      if (textsOf(again, 0).includes('gone') !== (found === '800=old')) wrong.push(round);
+      seen.add(found);
+      await again.close();
+      if ((await verifyCartridge(path)).flawCount > 0) wrong.push(round);
+    }
+    t.same(wrong, []);
+    t.same([...seen].sort(), ['800=new', '800=old']);
+    const lost = Buffer.from(after);
+    for (const slot of ATTRIBUTE_SLOTS) lost[slot + 30]! ^= 1;
+    writeFileSync(path, lost);
+    await t.rejects(openCartridgeFile({ path }), {
+      message: `${path} has lost its attributes: both copies are damaged; what can be read can be with the cartridge write-protected`,
+    });
+    const reader = await openCartridgeFile({ path, readOnly: true });
+    t.same((await objectsOf(reader)).map(textOf), ['data']);
+    t.same(reader.attributes.entries(0), []);
+    await reader.close();
+  },
+);
+
+void t.test('cartridge file: a format that was cut off', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path, barcode: 'SAN001L6', capacityBytes: 10 * MIB });
+  for (let i = 0; i < 5; i++) await tape.write(Buffer.alloc(2000, `old ${i}`));
+  await tape.sync();
+  const before = readFileSync(path);
+  await tape.format([MIB, 2 * MIB]);
+  const after = readFileSync(path);
+  await tape.close();
+  for (const done of [0, 1, 14, 100, 255, 256]) {
+    // The first label as far as it was written, over a tape that is as it was.
+    const torn = Buffer.from(before);
+    after.copy(torn, 0, 0, done);
+    for (const readOnly of [true, false]) {
+      writeFileSync(path, torn);
+      const again = await openCartridgeFile({ path, readOnly });
+      const formats = done === 256;
+      t.equal(again.partitions.length, formats ? 2 : 1, `${done} bytes of the new label`);
+      t.equal((await objectsOf(again)).length, formats ? 0 : 5);
+      await again.close();
+      if (!readOnly) t.equal((await verifyCartridge(path)).flawCount, 0, 'both labels say the same');
+    }
+  }
+  const most = Buffer.from(after);
+  before.copy(most, 4096, 4096, 4096 + 256);
+  writeFileSync(path, most);
+  const last = await openCartridgeFile({ path });
+  t.equal(last.partitions.length, 2, 'all but the second label');
+  await last.changePartition(1);
+  await last.write(Buffer.from('new'));
+  await last.close();
+  const again = await openCartridgeFile({ path, readOnly: true });
+  await again.changePartition(1);
+  t.same((await objectsOf(again)).map(textOf), ['new']);
+  await again.close();
+});
+
+void t.test(
+  'cartridge file: what was cut off does not come back in a partition with another behind it',
+  async t => {
+    const path = join(t.testdir(), 'tape');
+    const tape = await openCartridgeFile({ path });
+    await tape.format([MIB, 2 * MIB]);
+    await tape.changePartition(1);
+    await tape.write(Buffer.from('behind'));
+    await tape.changePartition(0);
+    for (let i = 0; i < 6; i++) await tape.write(Buffer.alloc(100, `old ${i}`));
+    await tape.locate(2);
+    await tape.erase();
+    const found = async (): Promise<string[]> => {
+      const copy = `${path}2`;
+      writeFileSync(copy, readFileSync(path));
+      const killed = await openCartridgeFile({ path: copy });
+      const texts = (await objectsOf(killed)).map(textOf);
+      await killed.close();
+      return texts;
+    };
+    t.same(await found(), ['old 0', 'old 1'], 'after an erase');
+    await tape.write(Buffer.alloc(100, 'old 2'));
+    t.same(await found(), ['old 0', 'old 1', 'old 2'], 'nor behind the very same record');
+    await tape.sync();
+    t.same(await found(), ['old 0', 'old 1', 'old 2']);
+    await tape.close();
+  },
+);
+
+/* ---- the index ---- */
+
+/** Keeps index frames and nothing else: millions of records cost nothing. Counts what is read. */
+class FillerLog implements TapeLog {
+  readonly checked = false;
+  readonly frames = new Map<number, Buffer>();
+  reads = 0;
+  read(into: Buffer, offset: number): void {
+    this.reads++;
+    const header = this.frames.get(offset);
+    const payload = this.frames.get(offset - FRAME_BYTES);
+    if (header !== undefined && into.length === FRAME_BYTES) header.copy(into, 0, 0, FRAME_BYTES);
+    else payload?.copy(into, 0, FRAME_BYTES);
+  }
+  readPair(): void {}
+  append(headers: Buffer, record: Buffer | undefined, offset: number): void {
+    if (record === undefined && headers.length > FRAME_BYTES) this.frames.set(offset, Buffer.from(headers));
+  }
+  cut({ offset }: LogPoint): void {
+    for (const at of this.frames.keys()) if (at >= offset) this.frames.delete(at);
+  }
+  discard(): void {}
+  reached(): void {}
+  sync(): void {}
+  close(): void {}
+}
+
+void t.test('index: two million records, and what they cost', async t => {
+  const log = new FillerLog();
+  const index = new ObjectIndex(chunkReader(log));
+  const partition = new Partition({ number: 0, capacityBytes: 0, log, index, chain: 0, seed: 0 });
+  const RECORDS = 2_000_000;
+  const record = Buffer.alloc(100);
+  // Every third one is of another length, every thousandth thing a filemark.
+  const lengthOf = (object: number): number => 1 + (object % 3 === 0 ? object % 97 : 50);
+  for (let object = 0; object < RECORDS; object++) {
+    if (object % 1000 === 999) await partition.appendFilemarks(1);
+    else {
+      const written = partition.append(record.subarray(0, lengthOf(object)), 100, 0);
+      if (written instanceof Promise) await written;
+    }
+  }
+  const chunks = Math.floor(RECORDS / 1024);
+  t.ok(
+    index.heldBytes <= 2 * 24 * chunks,
+    `${index.heldBytes} bytes of memory: ${index.heldBytes / RECORDS} a record`,
+  );
+  const stored = [...log.frames.values()].reduce((sum, { length }) => sum + length, 0);
+  t.ok(stored <= 12.2 * RECORDS, `${stored} bytes on the tape: ${stored / RECORDS} a record`);
+
+  const wrong: string[] = [];
+  log.reads = 0;
+  for (let round = 0; round < 2000; round++) {
+    const object = random.below(RECORDS + 1);
+    const place = await toObject(index, object);
+    if (place.object !== object || place.file !== Math.floor(object / 1000)) wrong.push(`locate ${object}`);
+    const file = 1 + random.below(1900);
+    const { to } = await overFilemarks(index, { object: 0, file: 0, offset: 0, bytes: 0 }, file);
+    if (to.object !== file * 1000 || to.file !== file) wrong.push(`space to file ${file}`);
+    const next = await partition.look(place);
+    const due = object % 1000 === 999 ? 'filemark' : object === RECORDS ? 'end-of-data' : 'record';
+    if (next.kind !== due || (next.kind === 'record' && next.storedBytes !== lengthOf(object)))
+      wrong.push(`look ${object}`);
+  }
+  t.same(wrong.slice(0, 3), []);
+  t.ok(log.reads <= 2000 * 2 * 4, `${log.reads} reads for 4000 motions`);
+
+  await partition.cut(await index.place(1_500_500));
+  t.same([index.objects, index.filemarks], [1_500_500, 1500]);
+  t.ok(index.table.chunks === Math.floor(1_500_500 / 1024));
+  await partition.append(record, 100, 0);
+  t.equal(index.objects, 1_500_501);
+});
+
+void t.test('index: filemarks only', async t => {
+  const log = new FillerLog();
+  const index = new ObjectIndex(chunkReader(log));
+  const partition = new Partition({ number: 0, capacityBytes: 0, log, index, chain: 0, seed: 0 });
+  const COUNT = 500_000;
+  for (let left = COUNT; left > 0; left -= 1000) await partition.appendFilemarks(1000);
+  t.equal(index.filemarks, COUNT);
+  t.ok(index.heldBytes < COUNT / 20, `${index.heldBytes} bytes for ${COUNT} filemarks`);
+  const { to } = await overFilemarks(index, { object: 0, file: 0, offset: 0, bytes: 0 }, 333_333);
+  t.match(to, { object: 333_333, file: 333_333, bytes: 0 });
+});
+
+/** Counts what is read. */
+class CountingChannel extends FileChannel {
+  reads = 0;
+  override readNow(into: Buffer, offset: number): void {
+    this.reads++;
+    super.readNow(into, offset);
+  }
+  override readLater(into: Buffer, offset: number): Promise<void> {
+    this.reads++;
+    return super.readLater(into, offset);
+  }
+}
+
+void t.test('index: a long tape is loaded at once after a close, and soon after a kill', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  const CHUNKS = 700;
+  for (let i = 0; i < CHUNKS; i++) await tape.writeFilemarks(1024);
+  await tape.write(Buffer.from('the last one'));
+  await tape.sync();
+  const end = tape.position;
+  const killed = `${path}-killed`;
+  writeFileSync(killed, readFileSync(path));
+  await tape.close();
+  const load = async (file: string): Promise<number> => {
+    const channel = new CountingChannel(openSync(file, 'r'));
+    const lock = { identify: () => undefined, release: () => undefined };
+    const accept = (): void => undefined;
+    const store = await openStore({ channel, path, writeProtected: true, lock, accept });
+    const again = new LogCartridge(store);
+    t.same(again.end, end);
+    const { reads } = channel;
+    await again.locate(500_000);
+    t.same(again.position, { partition: 0, object: 500_000, file: 500_000 });
+    again.spaceEndOfData();
+    await again.spaceRecords(-1);
+    const into = Buffer.alloc(20);
+    await again.read(into);
+    t.match(into.toString(), /^the last one/);
+    await again.close();
+    return reads;
+  };
+  const closed = await load(path);
+  t.ok(closed < 20, `${closed} reads after a close`);
+  const late = await load(killed);
+  t.ok(late < 700, `${late} reads after a kill`);
+});
+
+void t.test('index: damaged on the tape, the frames tell', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const at: number[] = [];
+  for (let i = 0; i < 5000; i++) {
+    if (i % 100 === 99) {
+      await tape.writeFilemarks(1);
+      model.put('filemark');
+    } else {
+      const record = randomBytes(1 + random.below(30));
+      await tape.write(record);
+      model.put(plain(record));
+    }
+  }
+  await tape.close();
+  const bytes = readFileSync(path);
+  for (let i = START; i < bytes.length; i++) {
+    if (bytes.readUInt32BE(i) !== FRAME_MAGIC) {
+      continue;
+    }
+    if (bytes[i + 4] === INDEX) at.push(i);
+    i += 47;
+    if (at.length === 4) break;
+  }
+  t.equal(at.length, 4);
+  const wrong: string[] = [];
+  for (let round = 0; round < 12; round++) {
+    const damaged = Buffer.from(bytes);
+    // The header of one or its contents; the last of them is where the walk would begin.
+    const which = random.below(3);
+    damaged[at[which]! + (round % 2 === 0 ? random.below(48) : 48 + random.below(500))]! ^= 1;
+    writeFileSync(path, damaged);
+    const again = await openCartridgeFile({ path });
+    for (let motion = 0; motion < 20; motion++) {
+      const object = random.below(5001);
+      // Where a chunk begins is told by the index before it: with its header gone nobody knows.
+      if (round % 2 === 0 && Math.floor(object / 1024) === which + 1) continue;
+      await again.locate(object);
+      model.at = object;
+      if (
+        JSON.stringify([await again.peek(), again.position]) !==
+        JSON.stringify([model.peek(), model.position])
+      )
+        wrong.push(`${round}: ${object}`);
+    }
+    await again.close();
+  }
+  t.same(wrong, []);
+});
+
+void t.test('cartridge file: killed where a chunk of the index ends', async t => {
+  const path = join(t.testdir(), 'tape');
+  const tape = await openCartridgeFile({ path });
+  const model = new TapeModel();
+  const put = async (): Promise<void> => {
+    const record = randomBytes(1 + random.below(20));
+    await tape.write(record);
+    model.put(plain(record));
+  };
+  for (let i = 0; i < 1018; i++) await put();
+  await tape.sync();
+  const from = statSync(path).size;
+  const ends: number[] = [];
+  for (let i = 0; i < 12; i++) {
+    await put();
+    ends.push(statSync(path).size);
+  }
+  const bytes = readFileSync(path);
+  await tape.close();
+  const wrong: number[] = [];
+  for (let round = 0; round < 40; round++) {
+    // Half of them near the end of a record, which the end of the index is, too.
+    const near = random.pick([from, ...ends]) + random.below(101) - 50;
+    const length = random.chance(2)
+      ? Math.max(from, Math.min(near, bytes.length))
+      : random.between(from, bytes.length);
+    // The process that wrote this was killed in another boot: nothing is known but the sync point.
+    const killed = Buffer.from(bytes.subarray(0, length));
+    killed.fill(0, SYNC_POINTS + 1024, SYNC_POINTS + 1024 + 96);
+    writeFileSync(path, killed);
+    const whole = 1018 + ends.filter(end => end <= length).length;
+    const again = await openCartridgeFile({ path });
+    if (!sameObjects(await objectsOf(again), model.objects.slice(0, whole))) wrong.push(length);
+    await again.write(Buffer.from('more'));
+    await again.close();
+    if ((await verifyCartridge(path)).flawCount > 0) wrong.push(length);
+  }
+  t.same(wrong, []);
+});
+
+/** Fails what would go past so many bytes of the file, as a full disk does, or every write. */
+class FullChannel extends FileChannel {
+  limit = Infinity;
+  fault: MediumFault = 'no-space';
+  #check(offset: number, length: number): void {
+    if (offset + length > this.limit) throw new MediumError(this.fault, offset, 'as asked for');
+  }
+  override write(from: Buffer, offset: number) {
+    this.#check(offset, from.length);
+    return super.write(from, offset);
+  }
+  override writeNow(from: Buffer, offset: number): void {
+    this.#check(offset, from.length);
+    super.writeNow(from, offset);
+  }
+  override writePair(first: Buffer, second: Buffer, offset: number) {
+    this.#check(offset, first.length + second.length);
+    return super.writePair(first, second, offset);
+  }
+}
+
+for (const fault of ['no-space', 'io'] as const) {
+  void t.test(`cartridge file: ${fault} while it is written loses nothing`, async t => {
+    const path = join(t.testdir(), 'tape');
+    await (await openCartridgeFile({ path })).close();
+    const channel = new FullChannel(openSync(path, 'r+'));
+    const lock = { identify: () => undefined, release: () => undefined };
+    const store = await openStore({ channel, path, writeProtected: false, lock, accept: () => undefined });
+    const tape = new LogCartridge(store);
+    channel.fault = fault;
+    const model = new TapeModel();
+    const wrong: string[] = [];
+    let failed = 0;
+    for (let round = 0; round < 1500; round++) {
+      channel.limit = random.chance(4) ? statSync(path).size + random.below(80) : Infinity;
+      const record = randomBytes(1 + random.below(40));
+      try {
+        if (random.chance(9)) {
+          await tape.writeFilemarks(2);
+          model.put('filemark', 'filemark');
+        } else {
+          await tape.write(record);
+          model.put(plain(record));
+        }
+      } catch (error) {
+        failed++;
+        if (!(error instanceof MediumError) || error.fault !== fault || error.offset !== model.at)
+          wrong.push(`${round}`);
+      }
+      if (tape.position.object !== model.at) wrong.push(`${round}: ${tape.position.object} for ${model.at}`);
+      channel.limit = Infinity;
+      if (random.chance(50)) await tape.sync();
+    }
+    t.ok(failed > 50, `${failed} writes failed`);
+    t.same(wrong, []);
+    // The disk is full to the byte while it is closed: there is no room for a trailer.
+    channel.limit = statSync(path).size;
+    await tape.close();
+    const again = await openCartridgeFile({ path });
+    t.ok(await holds(again, model), 'and all that was answered is there');
+    await again.close();
+    t.equal((await verifyCartridge(path)).flawCount, 0);
+  });
+}

@@ -86,7 +86,6 @@ export class FileLog implements TapeLog {
       this.#writeSyncPoint(end);
       await this.#channel.syncData();
       this.#writeSyncPoint(end);
-      await this.#channel.syncData();
     }
     if (end.offset < this.#writtenBytes) this.#writeWrittenPoint(end, false);
     const at = this.#base + end.offset;

@@ -42,7 +42,9 @@ export interface Loaded {
  * before a known point are not read here; reading them as tape verifies them.
  */
 export async function loadPartition({ log, size, seed, points }: LoadOptions): Promise<Loaded> {
-  const inside = points.filter(({ offset }) => offset <= size).sort((a, b) => b.offset - a.offset);
+  const inside = points
+    .filter(({ offset }) => offset <= size)
+    .sort((a, b) => b.offset - a.offset || Number(b.trailer) - Number(a.trailer));
   const from = (await restored(log, inside)) ?? { index: new ObjectIndex(chunkReader(log)), chain: seed };
   const walk = new Walk(log, size, from.index, from.chain, inside);
   await walk.toTheEnd();
