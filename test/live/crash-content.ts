@@ -1,5 +1,8 @@
 /** What the worker writes and the test expects, from numbers that both know. */
 
+/** Of each partition of the tape. */
+export const PARTITION_BYTES = 2 ** 40;
+
 /** Whole numbers below a limit, the same ones for the same seed (mulberry32). */
 export function generator(seed: number): (limit: number) => number {
   let state = seed | 0;

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { openDiskFile } from '../../lib/backends/file.ts';
-import { content, generator } from './crash-content.ts';
+import { PARTITION_BYTES, content, generator } from './crash-content.ts';
 
 const [tapePath = '', diskPath = '', seed = '0'] = process.argv.slice(2);
 const random = generator(Number(seed));
@@ -13,29 +13,49 @@ const tell = (...words: (string | number)[]): void => void writeSync(1, `${words
 
 const tape = await openCartridgeFile({ path: tapePath });
 const disk = await openDiskFile({ path: diskPath });
-await tape.spaceEndOfData();
 const blocks = disk.bytes / disk.blockSize;
 let version = Number(seed);
 tell('ready');
 
 async function tapeStep(): Promise<void> {
-  const verb = random(20);
+  const verb = random(24);
+  const partition = random(tape.partitions.length);
+  if (verb === 23 && random(8) === 0) {
+    const partitions = 1 + random(3);
+    tell('begin', 'format', partitions);
+    await tape.format(Array.from({ length: partitions }, () => PARTITION_BYTES));
+    tell('done');
+    return;
+  }
+  if (verb >= 21) {
+    const id = 0x800 + random(4);
+    const length = random(3) === 0 ? 0 : 1 + random(2000);
+    version++;
+    tell('begin', 'attribute', partition, id, version, length);
+    await tape.attributes.set(partition, [{ id, format: 0, value: content(version, length) }]);
+    tell('done');
+    return;
+  }
+  await tape.changePartition(partition);
+  await tape.spaceEndOfData();
   if (verb === 0 && tape.end.object > 4) {
     const object = tape.end.object - 1 - random(3);
-    tell('begin', 'cut', object);
+    tell('begin', 'cut', partition, object);
     await tape.locate(object);
     await tape.erase();
     tell('done');
-  } else if (verb <= 3) {
-    tell('begin', 'filemark');
-    await tape.writeFilemarks(1);
+  } else if (verb <= 4) {
+    // Now and then so many that an index frame comes among them.
+    const count = random(4) === 0 ? 400 : 1;
+    tell('begin', 'filemarks', partition, count);
+    await tape.writeFilemarks(count);
     if (verb > 1) await tape.sync();
     tell('done');
   } else {
     const length = 1 + random(random(6) === 0 ? 400_000 : 5000);
     version++;
-    tell('begin', 'record', version, length);
-    await tape.write(content(version, length));
+    tell('begin', 'record', partition, version, length);
+    await tape.write(content(version, length), { length: length + 1, coding: 2 });
     tell('done');
   }
 }

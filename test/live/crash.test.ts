@@ -12,7 +12,9 @@ import t from 'tap';
 import type { Test } from 'tap';
 import ts from 'typescript';
 import { openDiskFile } from '../../lib/backends/file.ts';
+import type { TapeMedium } from '../../lib/backends/tape-medium.ts';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
+import { verifyCartridge } from '../../lib/backends/tape/verify-cartridge.ts';
 import { content, generator } from './crash-content.ts';
 
 const seed = Number(process.env['SANLET_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -89,43 +91,104 @@ async function killed(
 
 type TapeItem = { readonly version: number; readonly length: number } | 'filemark';
 
-function applyToTape(objects: TapeItem[], [verb, a, b]: Words): TapeItem[] {
-  if (verb === 'record') return [...objects, { version: Number(a), length: Number(b) }];
-  if (verb === 'filemark') return [...objects, 'filemark'];
-  if (verb === 'cut') return objects.slice(0, Number(a));
-  return objects;
+/** What the partitions hold, and what their attributes are. */
+interface Tape {
+  readonly partitions: readonly (readonly TapeItem[])[];
+  readonly attributes: readonly ReadonlyMap<number, { readonly version: number; readonly length: number }>[];
+}
+
+const BLANK: Tape = { partitions: [[]], attributes: [new Map()] };
+
+function applyToTape(tape: Tape, [verb, first, a, b, c]: Words): Tape {
+  const partition = Number(first);
+  const on = (change: (objects: readonly TapeItem[]) => readonly TapeItem[]): Tape => ({
+    ...tape,
+    partitions: tape.partitions.map((objects, i) => (i === partition ? change(objects) : objects)),
+  });
+  if (verb === 'record') return on(objects => [...objects, { version: Number(a), length: Number(b) }]);
+  if (verb === 'filemarks')
+    return on(objects => [...objects, ...Array.from({ length: Number(a) }, () => 'filemark' as const)]);
+  if (verb === 'cut') return on(objects => objects.slice(0, Number(a)));
+  if (verb === 'format')
+    return {
+      partitions: Array.from({ length: partition }, () => []),
+      attributes: Array.from({ length: partition }, (_, i) => tape.attributes[i] ?? new Map()),
+    };
+  if (verb !== 'attribute') return tape;
+  return {
+    ...tape,
+    attributes: tape.attributes.map((kept, i) => {
+      if (i !== partition) return kept;
+      const changed = new Map(kept);
+      if (Number(c) === 0) changed.delete(Number(a));
+      else changed.set(Number(a), { version: Number(b), length: Number(c) });
+      return changed;
+    }),
+  };
+}
+
+/** What a tape that was cut off in `pending` holds: as before, as after, or with some of the filemarks. */
+function whatIsThere(tape: TapeMedium, before: Tape, pending: Words | undefined): Tape {
+  if (pending === undefined) return before;
+  const after = applyToTape(before, pending);
+  const [verb, partition] = pending;
+  if (verb === 'filemarks') {
+    const there = tape.partitions[Number(partition)]!.end.object;
+    const cut = applyToTape(after, ['cut', partition!, String(there)]);
+    return there >= before.partitions[Number(partition)]!.length ? cut : before;
+  }
+  if (verb === 'attribute') {
+    const [id, version] = [Number(pending[2]), Number(pending[3])];
+    const found = tape.attributes.get(Number(partition), id)?.value;
+    const length = Number(pending[4]);
+    const isAfter =
+      length === 0 ? found === undefined : found?.length === length && content(version, length).equals(found);
+    return isAfter ? after : before;
+  }
+  const counts = JSON.stringify(tape.partitions.map(({ end }) => end.object));
+  return counts === JSON.stringify(before.partitions.map(({ length }) => length)) ? before : after;
 }
 
 /** Compares the cartridge with what it should hold; gives back what it does hold. */
-async function checkTape(
-  t: Test,
-  path: string,
-  due: TapeItem[],
-  pending: Words | undefined,
-): Promise<TapeItem[]> {
+async function checkTape(t: Test, path: string, due: Tape, pending: Words | undefined): Promise<Tape> {
+  const { flaws } = await verifyCartridge(path);
+  const damage = flaws.filter(({ kind }) => !['unfinished', 'label', 'attributes', 'point'].includes(kind));
+  t.same(damage, [], 'no damage but of what was being written');
   const tape = await openCartridgeFile({ path });
-  const after = pending === undefined ? due : applyToTape(due, pending);
-  const there = tape.end.object === due.length ? due : after;
-  t.equal(tape.end.object, there.length, `${there.length} objects on the tape`);
+  const there = whatIsThere(tape, due, pending);
+  t.same(
+    tape.partitions.map(({ end }) => end.object),
+    there.partitions.map(({ length }) => length),
+    'all objects are on the tape',
+  );
   let wrong = 0;
-  for (const item of there) {
-    const next = await tape.peek();
-    if (item === 'filemark') {
-      if (next.kind !== 'filemark') wrong++;
-      await tape.read(Buffer.alloc(0));
-    } else {
-      const into = Buffer.alloc(item.length);
+  for (const [partition, objects] of there.partitions.entries()) {
+    await tape.changePartition(partition);
+    for (const item of objects) {
+      const next = await tape.peek();
+      const into = Buffer.alloc(item === 'filemark' ? 0 : item.length);
       await tape.read(into);
-      if (
+      if (item === 'filemark') wrong += next.kind === 'filemark' ? 0 : 1;
+      else if (
         next.kind !== 'record' ||
-        next.length !== item.length ||
+        next.storedBytes !== item.length ||
+        next.length !== item.length + 1 ||
+        next.coding !== 2 ||
         !into.equals(content(item.version, item.length))
       )
         wrong++;
     }
+    const kept = there.attributes[partition]!;
+    const found = tape.attributes.entries(partition);
+    if (found.length !== kept.size) wrong++;
+    for (const { id, value } of found) {
+      const attribute = kept.get(id);
+      if (attribute === undefined || !content(attribute.version, attribute.length).equals(value)) wrong++;
+    }
   }
   t.equal(wrong, 0, 'and all of them are what was written');
   await tape.close();
+  t.equal((await verifyCartridge(path)).flawCount, 0, 'a close leaves nothing to find fault with');
   return there;
 }
 
@@ -201,17 +264,17 @@ void t.test('kill -9 at a random moment', { skip: process.platform === 'win32' }
   const worker = compileWorker(join(dir, 'build'));
   const [tape, disk] = [join(dir, 'media', 'tape'), join(dir, 'media', 'disk')];
   await (await openDiskFile({ path: disk, bytes: DISK_BYTES })).close();
-  let objects: TapeItem[] = [];
+  let kept = BLANK;
   const blocks: Block[] = Array.from({ length: DISK_BYTES / BLOCK_BYTES }, () => undefined);
   let commands = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const { done, pending } = await killed(worker, tape, disk, round);
     commands += done.length;
     for (const words of done) {
-      objects = applyToTape(objects, words);
+      kept = applyToTape(kept, words);
       applyToDisk(blocks, words);
     }
-    objects = await checkTape(t, tape, objects, pending);
+    kept = await checkTape(t, tape, kept, pending);
     await checkDisk(t, disk, blocks, pending);
   }
   t.ok(commands > ROUNDS * 4, `${commands} commands were answered before they were cut off`);

@@ -1026,7 +1026,23 @@ void t.test('cartridge file: a format that was cut off', async t => {
       if (!readOnly) t.equal((await verifyCartridge(path)).flawCount, 0, 'both labels say the same');
     }
   }
-  const most = Buffer.from(after);
+  const early = Buffer.from(after);
+  const three = `${path}3`;
+  const other = await openCartridgeFile({ path: three });
+  await other.format([MIB, MIB, MIB]);
+  await other.attributes.set(2, [text(0x800, 'of three')]);
+  const attributes = readFileSync(three).subarray(ATTRIBUTE_SLOTS[0], START);
+  await other.format([MIB, MIB]);
+  const bytes = readFileSync(three);
+  await other.close();
+  attributes.copy(bytes, ATTRIBUTE_SLOTS[0]);
+  writeFileSync(three, bytes);
+  const mended = await openCartridgeFile({ path: three });
+  await mended.format([MIB, MIB, MIB]);
+  t.same(mended.attributes.entries(2), [], 'attributes of a partition that was gone do not come back');
+  await mended.close();
+
+  const most = early;
   before.copy(most, 4096, 4096, 4096 + 256);
   writeFileSync(path, most);
   const last = await openCartridgeFile({ path });

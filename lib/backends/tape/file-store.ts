@@ -178,6 +178,8 @@ class FileStore implements CartridgeStore {
     if (this.#tornAttributes !== undefined) {
       await this.#writeAttributes(this.#packed, this.#attributeGeneration, [this.#tornAttributes]);
     }
+    // A format that was cut off after its labels.
+    await this.attributes.keepPartitions(this.#label.partitions.length);
   }
 
   take(loaded: readonly LoadedPartition[]): void {
