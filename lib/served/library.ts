@@ -25,6 +25,10 @@ export interface LibraryElement {
   readonly barcode?: string;
   /** The name of its file. */
   readonly cartridge?: string;
+  /** What it is, such as LTO-6. */
+  readonly mediaType?: string;
+  /** Why no drive can read it. */
+  readonly problem?: string;
 }
 
 /** What a person does at a library: looks at it, puts cartridges into its import/export slots and takes them out. */
@@ -119,9 +123,8 @@ export class Library {
 }
 
 function told({ address, type, volume }: Element): LibraryElement {
-  return {
-    address,
-    type: NAMES[type] as LibraryElement['type'],
-    ...(volume === undefined ? {} : { barcode: volume.barcode, cartridge: volume.id }),
-  };
+  const element = { address, type: NAMES[type] as LibraryElement['type'] };
+  if (volume === undefined) return element;
+  const { barcode, id: cartridge, mediaType, problem } = volume;
+  return { ...element, barcode, cartridge, mediaType, ...(problem === undefined ? {} : { problem }) };
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rename, rm, truncate, unlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { CartridgePlace, TapeShelf } from '../../lib/backends/tape-shelf.ts';
+import type { CartridgePlace, ShelvedCartridge, TapeShelf } from '../../lib/backends/tape-shelf.ts';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { openShelfDirectory } from '../../lib/backends/tape/shelf-directory.ts';
 import { MemoryShelf } from '../../lib/backends/tape/shelf-memory.ts';
@@ -682,6 +682,13 @@ void t.test('SAM-5 4.7: a view that may not write does not move anything', async
   t.equal((await rig.a.send(rig.lun, moveCdb(SLOT, DRIVE))).said, '7/2700');
   t.equal((await rig.a.send(rig.lun, exchangeCdb(SLOT, SLOT + 1, SLOT))).said, '7/2700');
   t.same(await places(rig), ['400 SAN001L6', '401 SAN002L6', '402 SAN003L6']);
+  await rig.unit.protect(false);
+  const other = nexus('iqn.2026-01.test:b', '400000000002');
+  const view = { map: new Map([[0, { name: 'lib', readOnly: true }]]), sights: new Map() };
+  const b = await new Commander(rig.device, { ...other, view }).clear();
+  t.equal((await b.send(0, moveCdb(SLOT, DRIVE))).said, '7/2700');
+  t.equal((await b.send(0, statusCdb())).said, '');
+  t.equal((await b.send(0, '1a 08 1d 00 ff 00')).data[2], 0, 'a changer has no WP to show it by');
 });
 
 void t.test('SMC-3 6.5: a move waits for the commands of the drive, and status for neither', async t => {
@@ -805,10 +812,11 @@ void t.test('a cartridge that is gone, or that another program has', async t => 
   await rig.device.close();
 });
 
-/** A shelf whose document cannot be written at times. */
+/** A shelf whose document cannot be written at times, and that takes its time to be looked at. */
 class Failing implements TapeShelf {
   readonly inner: TapeShelf;
   fails = false;
+  looked: Promise<void> | undefined;
   constructor(inner: TapeShelf) {
     this.inner = inner;
   }
@@ -818,11 +826,14 @@ class Failing implements TapeShelf {
   get places(): readonly CartridgePlace[] {
     return this.inner.places;
   }
-  list = (): ReturnType<TapeShelf['list']> => this.inner.list();
   look = (id: string): ReturnType<TapeShelf['look']> => this.inner.look(id);
   take = (id: string): ReturnType<TapeShelf['take']> => this.inner.take(id);
   make = (barcode: string): ReturnType<TapeShelf['make']> => this.inner.make(barcode);
   close = (): ReturnType<TapeShelf['close']> => this.inner.close();
+  async list(): Promise<readonly ShelvedCartridge[]> {
+    await this.looked;
+    return this.inner.list();
+  }
   keep(places: readonly CartridgePlace[]): ReturnType<TapeShelf['keep']> {
     if (this.fails) throw new Error('the disk is full');
     return this.inner.keep(places);
@@ -856,6 +867,37 @@ void t.test('a move that cannot be kept does not happen', async t => {
   }
   shelf.fails = false;
   t.equal((await a.send(lun, moveCdb(DRIVE, SLOT))).said, '');
+});
+
+void t.test(
+  'SMC-3 6.3: while INITIALIZE ELEMENT STATUS looks, the changer becomes ready and moves wait',
+  async t => {
+    const memory = new MemoryShelf({ name: 'memory', capacityBytes: 16 << 20 });
+    memory.make('SAN001L6');
+    const shelf = new Failing(memory);
+    const { a, device, lun } = await libraryRig({ shelf });
+    const b = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000002')).clear();
+    let look = (): void => {};
+    shelf.looked = new Promise<void>(resolve => {
+      look = resolve;
+    });
+    const scan = a.send(lun, '07');
+    const move = b.send(lun, moveCdb(SLOT, DRIVE));
+    t.equal((await b.send(lun, TUR)).said, '2/0401', 'LOGICAL UNIT IS IN PROCESS OF BECOMING READY');
+    t.match(elements(await b.send(lun, statusCdb({ type: 2, count: 1 }))), ['2:400 full access SAN001L6']);
+    look();
+    t.equal((await scan).said, '');
+    t.equal((await move).said, '');
+    t.equal((await b.send(lun, TUR)).said, '');
+  },
+);
+
+void t.test('SPC-2 7.16: RESERVE(6) and RELEASE(6) of single elements are obsolete', async t => {
+  const { a, lun } = await libraryRig();
+  for (const opcode of ['16', '17', '56', '57']) {
+    const answer = await a.send(lun, `${opcode} 01`);
+    t.same([answer.said, pointer(answer)], ['5/2400', 'cdb 1.0']);
+  }
 });
 
 void t.test('where everything lies outlives the process', async t => {

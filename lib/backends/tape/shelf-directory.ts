@@ -95,6 +95,12 @@ async function readPlaces(path: string): Promise<CartridgePlace[]> {
   }
 }
 
+/** What stands on a cartridge without a label: its file's name, as far as a label could say it. */
+const nameOf = (id: string): string =>
+  parse(id)
+    .name.replaceAll(/[^ -~]/g, '?')
+    .slice(0, 32);
+
 class ShelfDirectory implements TapeShelf {
   readonly name: string;
   places: readonly CartridgePlace[];
@@ -138,7 +144,7 @@ class ShelfDirectory implements TapeShelf {
   async look(id: string): Promise<ShelvedCartridge | undefined> {
     const unreadable = (problem: string): ShelvedCartridge => ({
       id,
-      barcode: parse(id).name,
+      barcode: nameOf(id),
       mediaType: '',
       worm: false,
       problem,
@@ -149,10 +155,10 @@ class ShelfDirectory implements TapeShelf {
       if (!stats.isFile()) return unreadable('is no regular file'); // a pipe would wait for its writer
       // What opens it makes a blank cartridge of it.
       if (stats.size === 0 && id.endsWith(EXTENSION)) {
-        return { id, barcode: parse(id).name, mediaType: '', worm: false };
+        return { id, barcode: nameOf(id), mediaType: '', worm: false };
       }
       const { barcode, mediaType, worm } = await readLabel(path);
-      return { id, barcode: barcode === '' ? parse(id).name : barcode, mediaType, worm };
+      return { id, barcode: barcode === '' ? nameOf(id) : barcode, mediaType, worm };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       return code === 'ENOENT' ? undefined : unreadable(message);
@@ -164,7 +170,7 @@ class ShelfDirectory implements TapeShelf {
     try {
       const { size } = await stat(path); // one that is missing would be made
       return {
-        medium: await openCartridgeFile({ path, ...(size === 0 ? { barcode: parse(id).name } : {}) }),
+        medium: await openCartridgeFile({ path, ...(size === 0 ? { barcode: nameOf(id) } : {}) }),
       };
     } catch (error) {
       const { message: sentence } = pathError(path, error);

@@ -68,7 +68,7 @@ export class ChangerUnit extends LogicalUnit {
     await this.#robot.load(this.elements.of(ElementType.DATA_TRANSFER));
   }
 
-  /** It needs no medium to be ready. */
+  /** It needs no medium, and is ready but while it looks at what there is: what would move something waits for that. */
   requireMedium(): void {
     if (this.#scanning) throw notReady(BECOMING_READY);
   }

@@ -21,7 +21,6 @@ export const openCloseImportExport = command<ChangerUnit>({
   cdb,
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 300,
   async run(unit, task) {

@@ -15,7 +15,6 @@ export const initializeElementStatus = command<ChangerUnit>({
   cdb: layout(6, { opcode: u8(0) }),
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 30 * MINUTES,
   async run(unit, task) {
@@ -40,7 +39,6 @@ const withRange = (name: string, opcode: number): Command<ChangerUnit> =>
     cdb: rangeCdb,
     access: 'write',
     ordering: 'exclusive',
-    medium: true,
     tolerated: LUN_BITS,
     timeoutSeconds: 30 * MINUTES,
     async run(unit, task) {

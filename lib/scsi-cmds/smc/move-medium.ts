@@ -59,7 +59,6 @@ export const moveMedium = command<ChangerUnit>({
   cdb: moveCdb,
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   writes: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 10 * MINUTES,
@@ -98,7 +97,6 @@ export const exchangeMedium = command<ChangerUnit>({
   cdb: exchangeCdb,
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   writes: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 20 * MINUTES,
@@ -136,7 +134,6 @@ export const positionToElement = command<ChangerUnit>({
   cdb: positionCdb,
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 5 * MINUTES,
   run(unit, task) {

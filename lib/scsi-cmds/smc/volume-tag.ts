@@ -62,7 +62,6 @@ export const sendVolumeTag = command<ChangerUnit>({
   cdb: sendCdb,
   access: 'write',
   ordering: 'exclusive',
-  medium: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 60,
   dataOut(_unit, { cdb }) {
@@ -113,7 +112,6 @@ export const requestVolumeElementAddress = command<ChangerUnit>({
   cdb: requestCdb,
   access: 'read',
   ordering: 'exclusive',
-  medium: true,
   tolerated: LUN_BITS,
   timeoutSeconds: 60,
   run(unit, task) {

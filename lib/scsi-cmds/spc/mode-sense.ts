@@ -53,7 +53,8 @@ function parameters(
 /** WP, where it is in both command sets (SBC-3 6.5.1, SSC-4 8.3.1): set also for a view that may not write. */
 const WRITE_PROTECTED = 0x80;
 const deviceSpecific = (unit: LogicalUnit, task: Task): number =>
-  unit.modePages.header.deviceSpecific() | (task.readOnly ? WRITE_PROTECTED : 0);
+  unit.modePages.header.deviceSpecific() |
+  (task.readOnly && unit.deviceType !== DeviceType.CHANGER ? WRITE_PROTECTED : 0);
 
 /** SPC-4 6.13, header of table 384. */
 export const modeSense6 = command<LogicalUnit>({
