@@ -32,7 +32,7 @@ const ONLY: Readonly<Record<string, RegExp>> = {
   'scsi-cmds→backends': /^(block-backend|tape-medium|tape-shelf|medium-error)\.ts$/,
   'config→scsi-cmds': /^(lun|ssc\/personality)\.ts$/,
   // What a drive has made of a record, and what cartridges there are.
-  'cli→scsi-cmds': /^ssc\/(densities|recording\/(coding|compression))\.ts$/,
+  'cli→scsi-cmds': /^ssc\/(densities|attributes\/identifiers|recording\/(coding|compression))\.ts$/,
   'cli→state': /^directory\.ts$/,
   'cli→backends':
     /^(medium-error|medium-path|tape-medium|tape\/(cartridge-file|read-label|verify-cartridge))\.ts$/,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
+import { WHOLE_MEDIUM, type TapePartition } from '../../lib/backends/tape-medium.ts';
 import { createCartridge } from '../../lib/cli/tape/create.ts';
 import { eraseCartridge } from '../../lib/cli/tape/erase.ts';
 import { exportCartridge, type ExportWords, type Watch } from '../../lib/cli/tape/export.ts';
@@ -11,8 +12,9 @@ import { importImage, type ImportWords } from '../../lib/cli/tape/import.ts';
 import { kindOf } from '../../lib/cli/tape/file-kinds.ts';
 import { listCartridges } from '../../lib/cli/tape/list.ts';
 import { MEDIA_TYPES, mediaTypeNamed, mediaTypeOfBarcode } from '../../lib/cli/tape/media-types.ts';
-import { showCartridge, type Teller } from '../../lib/cli/tape/show.ts';
+import { showCartridge, type ShownCartridge, type Teller } from '../../lib/cli/tape/show.ts';
 import type { TapeFile } from '../../lib/cli/tape/contents.ts';
+import { AttributeFormat, AttributeId } from '../../lib/scsi-cmds/ssc/attributes/identifiers.ts';
 import { COMPRESSED, ENCRYPTED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
 import { verifyCartridges, type Verified } from '../../lib/cli/tape/verify.ts';
 import { pattern, Random, SEED } from '../harness/random.ts';
@@ -308,6 +310,72 @@ void t.test('a record that fails its checksum', async t => {
   first[first.indexOf('SAN001'.padEnd(70)) + 3]! ^= 1;
   writeFileSync(path, first);
   t.match(await filesOf(path), [{ problem: /record 0 fails its checksum/ }, { records: 13 }]);
+});
+
+void t.test('show tells of partitions and of the medium auxiliary memory', async t => {
+  const directory = t.testdir({});
+  const path = join(directory, 'a.tape');
+  const medium = await openCartridgeFile({ path, barcode: 'SAN001L6', capacityBytes: 1_000_000_000 });
+  await medium.format([200_000_000, 800_000_000]);
+  await medium.write(pattern(100));
+  await medium.changePartition(1);
+  for (const object of [pattern(50), null, pattern(60)])
+    await (object === null ? medium.writeFilemarks(1) : medium.write(object));
+  const number = Buffer.alloc(8);
+  number.writeUInt8(7, 7);
+  await medium.attributes.set(WHOLE_MEDIUM, [
+    { id: AttributeId.LOAD_COUNT, format: AttributeFormat.BINARY, value: number },
+    { id: AttributeId.APPLICATION_NAME, format: AttributeFormat.ASCII, value: Buffer.from('tar'.padEnd(32)) },
+    { id: 0x1401, format: AttributeFormat.BINARY, value: Buffer.alloc(9, 0xab) },
+  ]);
+  await medium.attributes.set(1, [
+    {
+      id: AttributeId.PARTITION_USER_TEXT_LABEL,
+      format: AttributeFormat.TEXT,
+      value: Buffer.from('zweite Hälfte'),
+    },
+  ]);
+  await medium.close();
+  const { teller, files } = keeper();
+  let shown: ShownCartridge | undefined;
+  const partitions: TapePartition[] = [];
+  await showCartridge(
+    path,
+    {},
+    {
+      ...teller,
+      cartridge: async what => void (shown = what),
+      partition: async (_, what) => void partitions.push(what),
+    },
+    signal,
+  );
+  t.match(shown?.attributes, [
+    { partition: undefined, id: 3, name: 'load count', value: 7 },
+    { name: 'application name', value: 'tar' },
+    { id: 0x1401, name: 'vendor specific', value: 'ab'.repeat(9) },
+    { partition: 1, name: 'partition user text label', value: 'zweite Hälfte' },
+  ]);
+  t.match(partitions, [
+    { capacityBytes: 200_000_000, usedBytes: 100 },
+    { capacityBytes: 800_000_000, usedBytes: 110 },
+  ]);
+  t.match(files, [
+    { partition: 0, file: 0, records: 1, filemarks: 0 },
+    { partition: 1, file: 0, records: 1, filemarks: 1 },
+    { partition: 1, file: 1, records: 1, filemarks: 0 },
+  ]);
+  t.match(await listCartridges([path], signal), [{ partitions: 2, files: 3, records: 3, usedBytes: 210 }]);
+  const image = join(directory, 'a.tap');
+  t.match(await exported(path, image, { partition: 1 }), {
+    records: 2,
+    notes: ['only partition 1 was exported; 1 more holds records'],
+  });
+  await imported(image, join(directory, 'b.tape'));
+  same(t, await content(join(directory, 'b.tape')), [pattern(50), null, pattern(60)], 'one partition');
+  t.ok(await eraseCartridge(path, async () => true));
+  t.match(await listCartridges([path], signal), [
+    { capacityBytes: 1_000_000_000, partitions: 1, files: 0, records: 0, usedBytes: 0 },
+  ]);
 });
 
 void t.test('verify finds every bit that was flipped, and says where', async t => {

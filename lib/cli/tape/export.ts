@@ -78,6 +78,8 @@ export async function exportCartridge(
       return copied;
     } catch (error) {
       await file.discard();
+      if ((error as NodeJS.ErrnoException).code === 'EPIPE')
+        throw new Error(`${file.path} was closed by its reader`, { cause: error });
       throw errorOf(file.path, error);
     } finally {
       progress.done();
@@ -189,5 +191,7 @@ function otherPartitions({ partitions, position }: TapeMedium): string[] {
   );
   return others.length === 0
     ? []
-    : [`only partition ${position.partition} was exported; ${others.length} more hold records`];
+    : [
+        `only partition ${position.partition} was exported; ${others.length} more ${others.length === 1 ? 'holds' : 'hold'} records`,
+      ];
 }
