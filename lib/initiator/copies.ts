@@ -34,7 +34,10 @@ export async function knownCopies(unit: Unit, listId?: number): Promise<KnownCop
 }
 
 const unknown = (listId: number): InitiatorError =>
-  new InitiatorError('not-found', `nothing is known of a copy with list id ${listId} and that ISID`);
+  new InitiatorError(
+    'not-found',
+    `nothing is known of a copy with list id ${listId} and that ISID: there was none, or the target has been started anew since, which ends every copy`,
+  );
 
 function knownCopy(listId: number, { state, bytes, segments, sense }: CopyStatusLid4): KnownCopy {
   const stop = sense?.source === undefined ? undefined : tapeStop(sense.source);
