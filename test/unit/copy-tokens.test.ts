@@ -1075,12 +1075,11 @@ void t.test('SPC-4 7.8.17: the ROD descriptors of VPD page 8Fh', async t => {
 void t.test('SPC-4 5.17.6.2.3.1: tokens and writes in any order, against a model', async t => {
   const random = new Random();
   t.comment(`SANLET_SEED=${SEED}`);
-  for (const [late, blockSize, rounds] of [
-    [false, 512, 300],
-    [true, 512, 150],
-    [true, 4096, 100],
+  for (const [late, blockSize, rounds, COUNT] of [
+    [false, 512, 300, 509], // ends within what is preserved at a time
+    [true, 512, 150, 512],
+    [true, 4096, 100, 512],
   ] as const) {
-    const COUNT = 512;
     const bytes = COUNT * blockSize;
     const slow = [0, 1].map(() => new SlowDisk(memoryDisk({ bytes, blockSize })));
     if (!late) for (const each of slow) each.pace = () => Promise.resolve();
@@ -1164,6 +1163,49 @@ void t.test('SPC-4 5.17.6.2.3.1: tokens and writes in any order, against a model
     t.equal(made.manager.tokens.room.usedBytes, 0, 'all room is given back');
   }
 });
+
+void t.test(
+  'SPC-4 5.17.6.2.3.1: tokens of a disk that is mostly holes, which come and go, against a model',
+  async t => {
+    const random = new Random();
+    t.comment(`SANLET_SEED=${SEED}`);
+    const bytes = 24 * MIB;
+    const count = bytes / B;
+    const source = memoryDisk({ bytes });
+    const target = memoryDisk({ bytes });
+    const { host } = await rig({ disk: source }, { disk: target });
+    const model = Buffer.alloc(bytes);
+    const change = async (): Promise<void> => {
+      const lba = random.below(count - 1);
+      if (random.chance(2)) {
+        const length = Math.min(count - lba, random.pick([1, 128, 2048, 8192]));
+        model.fill(0, lba * B, (lba + length) * B);
+        t.equal((await unmap(host, 0, lba, length)).said, '');
+        return;
+      }
+      const data = pattern(B * Math.min(count - lba, random.pick([1, 9, 256, 4096])), random.below(1000));
+      data.copy(model, lba * B);
+      t.equal((await write16(host, 0, lba, data)).said, '');
+    };
+    for (let round = 0; round < 12; round++) {
+      for (let i = 0; i < 6; i++) await change();
+      const cut = random.between(1, count - 1);
+      const ranges: Range[] = random.chance(2)
+        ? [[0, count]]
+        : [
+            [cut, count - cut],
+            [0, cut],
+          ];
+      const token = await populated(host, 0, ranges);
+      const wanted = blocks(model, ranges);
+      for (let i = 0; i < 6; i++) await change();
+      const using = sendWrite(host, 1, writeList(token, [[0, count]], { remove: true }));
+      await change();
+      t.equal((await using).said, '');
+      if (!(await dump(target)).equals(wanted)) throw new Error(`round ${round}, seed ${SEED}`);
+    }
+  },
+);
 
 void t.test('SPC-4 5.17.6.2.3.1: a token is used while its blocks are being written', async t => {
   const random = new Random();
