@@ -33,6 +33,7 @@ import {
   SlowDisk,
 } from '../harness/copying.ts';
 import { pattern, Random, SEED } from '../harness/random.ts';
+import { until } from '../harness/rig.ts';
 import {
   ANY,
   DEFAULT,
@@ -675,7 +676,7 @@ void t.test(
       const token = await populated(host, 0, [[0, 32768]]);
       slow.pace = () => gate;
       const writing = sendWrite(host, 1, writeList(token, [[0, 32768]], { immediate }), 5);
-      await new Promise(go => setTimeout(go, 10));
+      await until(() => slow.underWay > 0);
       t.match(await information(host, 5), { status: immediate ? 0x12 : 0x11 });
       let ended = false;
       const aborting = host.send(0, cdb84lid4(0x1c, 5, 0, 0x83)).then(answer => ((ended = true), answer));
@@ -827,6 +828,36 @@ void t.test(
     disk.read = read;
     t.equal((await sendWrite(host, 1, writeList(near, [[0, 64]]))).said, '5/2308');
     t.equal((await sendWrite(host, 1, writeList(far, [[0, 64]]))).said, '', 'others are as good as before');
+  },
+);
+
+void t.test(
+  'SPC-4 5.17.6.7: a token that is cancelled while it is used brings nothing of another moment: WRITE USING TOKEN',
+  async t => {
+    const source = new SlowDisk(memoryDisk({ bytes: MIB }));
+    const target = memoryDisk({ bytes: MIB });
+    const { host } = await rig({ disk: source }, { disk: target });
+    const data = pattern(MIB, 1);
+    await fill(source.inner, data);
+    const token = await populated(host, 0, [[0, 2048]]);
+    let open!: () => void;
+    const gate = new Promise<void>(resolve => (open = resolve));
+    source.pace = () => gate;
+    const using = sendWrite(host, 1, writeList(token, [[0, 2048]]));
+    await until(() => source.underWay > 0);
+    const read = source.read.bind(source);
+    source.read = () => Promise.reject(new MediumError('io', 0, 'this read was to fail'));
+    source.pace = () => Promise.resolve();
+    t.equal((await write16(host, 0, 1000, pattern(64 * B, 2))).said, '');
+    source.read = read;
+    open();
+    const lost = await using;
+    t.equal(lost.said, '5/2308');
+    t.equal(pointer(lost), 'list 16');
+    const got = await dump(target);
+    t.notOk(got.includes(pattern(B, 2)), 'nothing of what was written since');
+    const { count } = await information(host, 2);
+    t.ok(got.subarray(0, count * B).equals(data.subarray(0, count * B)), 'and what is told is there');
   },
 );
 

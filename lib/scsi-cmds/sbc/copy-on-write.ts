@@ -21,8 +21,6 @@ export class CopyOnWrite implements BlockBackend {
   readonly #medium: BlockBackend;
   readonly #points = new Set<PointInTime>();
   readonly #unused: () => void;
-  /** Granules are being preserved, for one write after the other. Never rejects. */
-  #busy: Promise<void> | undefined;
 
   /** `unused` is called when the last point in time is gone. */
   constructor(medium: BlockBackend, unused: () => void) {
@@ -106,14 +104,7 @@ export class CopyOnWrite implements BlockBackend {
   #preserve(offset: number, length: number, unmapping: boolean): Promise<void> | undefined {
     const from = Math.floor(offset / GRANULE_BYTES);
     const to = Math.ceil((offset + length) / GRANULE_BYTES);
-    if (this.#next(from, to) === undefined) return undefined;
-    const busy = (this.#busy ?? Promise.resolve())
-      .then(() => this.#save(from, to, unmapping))
-      .finally(() => {
-        if (this.#busy === busy) this.#busy = undefined;
-      });
-    this.#busy = busy;
-    return busy;
+    return this.#next(from, to) === undefined ? undefined : this.#save(from, to, unmapping);
   }
 
   /** The first granule that some point in time needs. */
@@ -127,6 +118,7 @@ export class CopyOnWrite implements BlockBackend {
     return first;
   }
 
+  /** Never rejects. Of two that preserve the same granule the first counts: neither has written before that. */
   async #save(from: number, to: number, unmapping: boolean): Promise<void> {
     for (let at = this.#next(from, to); at !== undefined;) {
       at = this.#next(await this.#savePiece(at, to, unmapping), to);
