@@ -254,6 +254,44 @@ void t.test('SSC-4 7.2, 8.3.4: FORMAT MEDIUM by the medium partition mode page',
   t.same(sizes(), [100], 'one again');
 });
 
+void t.test("mt mkpartition and setpartition, as the kernel's st sends them", async t => {
+  const medium = memoryCartridge({ capacityBytes: 10 * GB });
+  const b = await tapeBench(medium);
+  const make = async (change: (page: Buffer) => void): Promise<string> => {
+    const list = Buffer.from((await b.send('1a 00 11 00 ff 00')).data);
+    const page = list.subarray(4 + list[3]!);
+    const needsFormat = (page[4]! & 0x04) !== 0;
+    list[0] = 0;
+    list[1] = 0;
+    list[2]! &= 0x7f;
+    page[0]! &= 0x3f;
+    page[4] = 0x20 | 0x10 | (page[4]! & 0x07); // IDP, megabytes
+    change(page);
+    t.equal(await b.say(`15 10 00 00 ${hex(list.length, 2)} 00`, list), '0');
+    return needsFormat ? b.say('04 00 01 00 00 00') : 'POFM';
+  };
+  t.equal(
+    await make(page => {
+      page[3] = 1;
+      page.writeUInt16BE(0xffff, 8);
+      page.writeUInt16BE(1000, 10);
+    }),
+    '0',
+    'mkpartition 1000',
+  );
+  t.same(
+    medium.partitions.map(({ capacityBytes }) => capacityBytes),
+    [9 * GB, GB],
+  );
+  t.equal(await b.say('2b 02 00 00000000 00 01 00'), '0', 'setpartition 1');
+  t.equal(await b.write(record(10)), '0');
+  t.equal((await b.send('34 01')).data.subarray(0, 8).toString('hex'), '0001000000000001', 'tell');
+  t.equal(await b.say('2b 06 00 00000000 00 00 00'), '0', 'partseek 0, BT');
+  t.equal((await b.send('34 01')).data[1], 0);
+  t.equal(await make(page => void (page[3] = 0)), '0', 'mkpartition 0');
+  t.equal(medium.partitions.length, 1);
+});
+
 void t.test('SSC-4 7.11: SET CAPACITY takes a part, and gives it back', async t => {
   const medium = memoryCartridge({ capacityBytes: 655_350_000 });
   const b = await tapeBench(medium);

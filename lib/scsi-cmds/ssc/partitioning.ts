@@ -118,7 +118,8 @@ export const mediumPartitionPage = (unit: TapeUnit): ModePage => ({
     if (page.additional.get(bytes) >= MAX_PARTITIONS) throw invalidFieldInParameterList(at + 3);
     const ways = [page.fixed, page.select, page.initiator].filter(way => way.get(bytes)).length;
     if (ways > 1) throw invalidFieldInParameterList(at + 4, 7);
-    if (page.initiator.get(bytes) && unit.loaded) requireSizes(unit, bytes, at);
+    const several = page.additional.get(bytes) > 0;
+    if (several && page.initiator.get(bytes) && unit.loaded) requireSizes(unit, bytes, at);
   },
 });
 

@@ -220,16 +220,21 @@ export class TapeUnit extends LogicalUnit {
 
   write(from: Buffer, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
     this.#requireAppend();
-    return after(this.#beforeChange(nexus), () =>
-      this.#untilFull(() =>
-        this.#recorder.write(
-          this.medium,
-          from,
-          this.compression,
-          this.encryption.any ? this.encryption.of(nexus) : undefined,
-        ),
-      ),
-    );
+    const before = this.#beforeChange(nexus);
+    return before instanceof Promise
+      ? before.then(() => this.#record(from, nexus))
+      : this.#record(from, nexus);
+  }
+
+  #record(from: Buffer, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
+    this.#dirty = true;
+    const parameters = this.encryption.any ? this.encryption.of(nexus) : undefined;
+    try {
+      const outcome = this.#recorder.write(this.medium, from, this.compression, parameters);
+      return outcome instanceof Promise ? outcome.catch((error: unknown) => this.#ended(error)) : outcome;
+    } catch (error) {
+      return this.#ended(error);
+    }
   }
 
   /** The next object; of a record the bytes that fit are in `into`, as they were written. */
@@ -241,9 +246,15 @@ export class TapeUnit extends LogicalUnit {
     );
   }
 
-  writeFilemarks(count: number, nexus: Nexus): MaybePromise<TapeWriteOutcome> {
+  async writeFilemarks(count: number, nexus: Nexus): Promise<TapeWriteOutcome> {
     this.#requireAppend();
-    return after(this.#beforeChange(nexus), () => this.#untilFull(() => this.medium.writeFilemarks(count)));
+    await this.#beforeChange(nexus);
+    this.#dirty = true;
+    try {
+      return await this.medium.writeFilemarks(count);
+    } catch (error) {
+      return this.#ended(error);
+    }
   }
 
   erase(nexus: Nexus): MaybePromise<void> {
@@ -317,19 +328,10 @@ export class TapeUnit extends LogicalUnit {
   }
 
   /** A full file system is the end of the tape: the initiator can change cartridges, and nothing is lost. */
-  #untilFull(write: () => MaybePromise<TapeWriteOutcome>): MaybePromise<TapeWriteOutcome> {
-    const full = (error: unknown): TapeWriteOutcome => {
-      if (!(error instanceof MediumError) || error.fault !== 'no-space') throw error;
-      this.log.warn({ err: error, unit: this.identity.name }, 'no space for the tape: told as end of medium');
-      return 'end-of-medium';
-    };
-    this.#dirty = true;
-    try {
-      const outcome = write();
-      return outcome instanceof Promise ? outcome.catch(full) : outcome;
-    } catch (error) {
-      return full(error);
-    }
+  #ended(error: unknown): TapeWriteOutcome {
+    if (!(error instanceof MediumError) || error.fault !== 'no-space') throw error;
+    this.log.warn({ err: error, unit: this.identity.name }, 'no space for the tape: told as end of medium');
+    return 'end-of-medium';
   }
 
   /** All that was written is on stable storage afterwards; nothing to do when it already is. */

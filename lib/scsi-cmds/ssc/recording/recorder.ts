@@ -71,10 +71,14 @@ export class Recorder {
 
   #put(medium: TapeMedium, stored: Buffer, length: number, coding: number): MaybePromise<TapeWriteOutcome> {
     const outcome = coding === 0 ? medium.write(stored) : medium.write(stored, { length, coding });
-    return after(outcome, said => {
-      if (said !== 'end-of-medium') this.#flow.written(length, stored.length);
-      return said;
-    });
+    return outcome instanceof Promise
+      ? outcome.then(said => this.#went(said, length, stored.length))
+      : this.#went(outcome, length, stored.length);
+  }
+
+  #went(said: TapeWriteOutcome, length: number, storedBytes: number): TapeWriteOutcome {
+    if (said !== 'end-of-medium') this.#flow.written(length, storedBytes);
+    return said;
   }
 
   /** A record that was read raw goes back as it was: what it says of itself is kept. */
@@ -94,17 +98,30 @@ export class Recorder {
     into: Buffer,
     parameters: EncryptionParameters = NO_ENCRYPTION,
   ): MaybePromise<TapeObject> {
-    return after(medium.peek(), next => {
-      if (next.kind !== 'record') return medium.read(into);
-      if (next.coding === 0) {
-        if (parameters.decryption === DecryptionMode.DECRYPT) throw protectedData(UNENCRYPTED);
-        return after(medium.read(into), object => this.#came(object, next));
-      }
-      if ((next.coding & ENCRYPTED) !== 0 && parameters.decryption === DecryptionMode.DISABLE) {
-        throw protectedData(UNABLE_TO_DECRYPT);
-      }
-      return this.#readCoded(medium, next, into, parameters);
-    });
+    const next = medium.peek();
+    return next instanceof Promise
+      ? next.then(object => this.#readNext(medium, object, into, parameters))
+      : this.#readNext(medium, next, into, parameters);
+  }
+
+  #readNext(
+    medium: TapeMedium,
+    next: TapeObject,
+    into: Buffer,
+    parameters: EncryptionParameters,
+  ): MaybePromise<TapeObject> {
+    if (next.kind !== 'record') return medium.read(into);
+    if (next.coding === 0) {
+      if (parameters.decryption === DecryptionMode.DECRYPT) throw protectedData(UNENCRYPTED);
+      const object = medium.read(into);
+      return object instanceof Promise
+        ? object.then(come => this.#came(come, next))
+        : this.#came(object, next);
+    }
+    if ((next.coding & ENCRYPTED) !== 0 && parameters.decryption === DecryptionMode.DISABLE) {
+      throw protectedData(UNABLE_TO_DECRYPT);
+    }
+    return this.#readCoded(medium, next, into, parameters);
   }
 
   #came(object: TapeObject, { length, storedBytes }: TapeRecord): TapeObject {
