@@ -119,7 +119,7 @@ program
     `
 SPEC is NAME=PATH[,size=1G][,block=512|4096][,ro][,removable] or NAME=memory[,size=64M]; ,, is a comma of the path.
 More for a disk: ,physical=512|4096 (4096) is what initiators align to, ,thin=5G how much of it may be in use.
-A tape is removable anyway and has no block=.
+A tape is removable anyway and has no block=; ,drive=ULT3580-TD6|ULT3580-TD7|ULT3580-TD8 is which drive it is taken for.
 SPEC of a library is NAME=DIR[,drives=1][,slots=10][,ie=0][,drive=ULT3580-TD8][,size=1G] or NAME=memory[,…]: a changer, drives,
 and a directory of cartridges. A DIR with nothing in it is filled with blank ones of that size=. Its drives have the LUNs before its changer.
 A PATH that does not exist is made with size=. LUNs are numbered from 0 in the order of --disk, --tape and --library; ,lun=N

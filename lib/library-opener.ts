@@ -56,6 +56,7 @@ export async function openLibrary(
       log,
       state: await stateOf(name),
     });
+    for (const drive of drives) drive.inAutomation(unit.identity.serial);
     await unit.begin();
     return { drives, changer: unit };
   } catch (error) {

@@ -59,6 +59,9 @@ void t.test('an empty directory is filled with blank cartridges in all but two s
   ]);
   t.equal('library' in san.luns[0]!, false);
   const peer = await logIn(t, san, { luns: [0, 1, 2, 3] });
+  const serialOf = async (lun: number, page: string): Promise<string> =>
+    (await peer.command(lun, `12 01 ${page} 00 ff 00`, { read: 255 })).data.subarray(4).toString();
+  t.equal(await serialOf(1, 'b3'), await serialOf(3, '80'), 'VPD page B3h: the drives tell whose they are');
   t.equal(await said(peer, 1, '00'), '2/3a00', 'drives are empty');
   t.equal(await move(peer, 3, SLOT, DRIVE + 1), '');
   t.equal(await said(peer, 2, '00'), '6/2800');
