@@ -234,6 +234,17 @@ void t.test(
   },
 );
 
+void t.test('SSC-4 4.2.22: the longest record there is, encrypted', async t => {
+  const b = await tapeBench(memoryCartridge());
+  await set(b, { key: KEY, kad: Buffer.concat([kad(0, 'x'.repeat(32)), kad(1, 'y'.repeat(12))]) });
+  const longest = Buffer.alloc(0xffffff, 0x5a);
+  t.equal(await b.write(longest), '0');
+  await b.rewind();
+  const back = await b.read(longest.length);
+  t.equal(heard(back), '0');
+  t.ok(back.data.equals(longest));
+});
+
 void t.test('SSC-4 4.2.22: raw reads, and external encryption', async t => {
   const medium = memoryCartridge();
   const b = await tapeBench(medium);

@@ -24,6 +24,8 @@ import type { Place } from './tape-log.ts';
 
 /** SSC's READ and WRITE name a length in 24 bits. */
 const RECORD_LIMIT_BYTES = 0xff_ffff;
+/** The longest record may have something of the drive's beside it: what encryption adds. */
+const STORED_LIMIT_BYTES = RECORD_LIMIT_BYTES + 4096;
 const CODING_LIMIT = 0xff;
 
 const BEGINNING: Place = { object: 0, file: 0, offset: 0, bytes: 0 };
@@ -113,7 +115,7 @@ export class LogCartridge implements TapeMedium {
   write(from: Buffer, as?: RecordForm): MaybePromise<TapeWriteOutcome> {
     this.#assertWritable();
     const { length = from.length, coding = 0 } = as ?? {};
-    if (from.length === 0 || from.length > RECORD_LIMIT_BYTES)
+    if (from.length === 0 || from.length > STORED_LIMIT_BYTES)
       throw new RangeError(`a record of ${from.length} bytes`);
     if (length <= 0 || length > RECORD_LIMIT_BYTES || coding < 0 || coding > CODING_LIMIT)
       throw new RangeError(`a record of ${length} bytes with coding ${coding}`);
