@@ -58,6 +58,7 @@ const TABLE: Readonly<Record<'allowed' | 'with write exclusive' | 'conflict', re
     'REPORT IDENTIFYING INFORMATION',
     'REPORT SUPPORTED OPERATION CODES',
     'REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS',
+    'SECURITY PROTOCOL IN',
     'BACKGROUND CONTROL',
     'GET LBA STATUS',
     'GET STREAM STATUS',
@@ -80,6 +81,7 @@ const TABLE: Readonly<Record<'allowed' | 'with write exclusive' | 'conflict', re
     'MODE SELECT',
     'RELEASE', // while there are registrations
     'RESERVE',
+    'SECURITY PROTOCOL OUT',
     'SEND DIAGNOSTIC',
     'SET IDENTIFYING INFORMATION',
     'SET PRIORITY',

@@ -1,5 +1,7 @@
 /** SPC-4 6.17, 6.51, 7.4 by clause: the medium auxiliary memory of the cartridge in a tape drive. */
+import { join } from 'node:path';
 import t from 'tap';
+import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { personalityNamed } from '../../lib/scsi-cmds/ssc/personality.ts';
 import { ArrayTape } from '../harness/array-tape.ts';
@@ -282,4 +284,30 @@ void t.test('a cartridge that cannot keep attributes', async t => {
   t.equal(medium.objects.length, 0);
   await b.unit.eject();
   t.equal(b.unit.cartridge, undefined, 'it can be taken out');
+});
+
+void t.test('attributes of a cartridge file are there when it is opened again', async t => {
+  const path = join(t.testdir(), 'a.tape');
+  const first = await openCartridgeFile({ path, capacityBytes: 100_000_000 });
+  const one = await tapeBench(first);
+  t.equal(
+    await one.say('15 10 00 00 14 00', Buffer.from('00001000110e03013c0306000032ffff00000000', 'hex')),
+    '0',
+  );
+  t.equal(await one.say('04 00 01 0000 00'), '0', 'two partitions');
+  await one.write(record(10));
+  const reference = await number(one, 0x0009);
+  t.equal(await write(one, list(attribute(0x080c, 0, Buffer.alloc(70, 1)))), '0');
+  t.equal(await write(one, list(attribute(0x080c, 0, Buffer.alloc(70, 2))), { partition: 1 }), '0');
+  t.equal(await write(one, list(attribute(0x0806, 1, 'SAN001L6'.padEnd(32)))), '0');
+  await one.unit.close();
+
+  const two = await tapeBench(await openCartridgeFile({ path }));
+  t.equal(await number(two, 0x0009), reference, 'the same reference');
+  t.equal(await number(two, 0x0003), 2, 'another load');
+  t.equal((await value(two, 0x080c))![0], 1);
+  t.equal((await value(two, 0x080c, 1))![0], 2, 'each partition its own');
+  t.match((await value(two, 0x0806, 1))!.toString(), /^SAN001L6/, 'the same in both');
+  t.equal((await read(two, 3)).data.toString('hex'), '00020002', 'two partitions');
+  await two.unit.close();
 });
