@@ -15,6 +15,8 @@ import type { UnitState } from './state/unit-state.ts';
 const FREE_SLOTS = 2;
 /** Cartridges that are made at the same time. */
 const MAKERS = 8;
+/** Manufacturers count capacities in powers of ten. */
+const MB = 1_000_000;
 
 /** A library as it comes to be: its shelf, its drives, what lies in them, and the changer. */
 export async function openLibrary(
@@ -23,8 +25,8 @@ export async function openLibrary(
 ): Promise<OpenedLibrary> {
   const { path, bytes, slots, importExports } = resolved;
   const personality = personalityNamed(resolved.drive)!;
-  const { mediaType } = personality.native;
-  const made = { mediaType, ...(bytes === undefined ? {} : { capacityBytes: bytes }) };
+  const { mediaType, capacityMb } = personality.native;
+  const made = { mediaType, capacityBytes: bytes ?? capacityMb * MB };
   const shelf =
     path === undefined
       ? new MemoryShelf({ name: resolved.name, ...made })

@@ -153,7 +153,7 @@ export interface LibraryOptions {
   ie?: number;
   /** Which drives they are taken for, as for a tape; new cartridges are of their generation. */
   drive?: string;
-  /** Capacity of cartridges that are made for it. Default: no limit. */
+  /** Capacity of cartridges that are made for it. Default: that of their type, 2.5 TB for LTO-6. */
   size?: string | number;
   /** Of the first drive; the other drives and the changer follow. Default: the lowest free ones, behind disks and tapes. */
   lun?: number;
@@ -252,7 +252,7 @@ export interface ResolvedLibrary {
   readonly name: string;
   /** Absent: in memory. */
   readonly path: string | undefined;
-  /** Capacity of cartridges that are made for it; undefined for no limit. */
+  /** Capacity of cartridges that are made for it; undefined for that of their type. */
   readonly bytes: number | undefined;
   /** Which drives they are taken for. */
   readonly drive: string;

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { ConfigError, San } from '../../lib/index.ts';
 import type { LibraryOptions, SanOptions } from '../../lib/config/options.ts';
 import type { Log } from '../../lib/log.ts';
@@ -41,6 +42,20 @@ function listener(): { log: Log; lines: string[] } {
   const at = (_facts: unknown, message?: string): void => void lines.push(String(message));
   return { lines, log: { error: at, warn: at, info: () => undefined, debug: () => undefined } };
 }
+
+void t.test('cartridges that are made have the capacity of their type', async t => {
+  for (const [drive, file, capacityBytes] of [
+    ['LTO', 'SAN001L6.tape', 2_500_000_000_000],
+    ['ULT3580-TD8', 'SAN001L8.tape', 12_000_000_000_000],
+  ] as const) {
+    const path = join(t.testdir(), drive);
+    const san = await startSan(t, { libraries: [{ name: 'lib', path, drives: 1, slots: 3, drive }] });
+    await san.stop();
+    const made = await openCartridgeFile({ path: join(path, file), readOnly: true });
+    t.equal(made.label.capacityBytes, capacityBytes, file);
+    await made.close();
+  }
+});
 
 void t.test('an empty directory is filled with blank cartridges in all but two slots', async t => {
   const path = join(t.testdir(), 'shelf');
