@@ -16,6 +16,9 @@ const NAMES = {
   [ElementType.DATA_TRANSFER]: 'drive',
 } as const;
 
+/** It names a file, too. */
+const BARCODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
+
 /** A place of a library and what is in it. */
 export interface LibraryElement {
   /** By which initiators know it. */
@@ -49,6 +52,18 @@ export class Library {
   /** Cartridges on the shelf that are in no element, by barcode. */
   async outside(): Promise<readonly string[]> {
     return (await this.#changer.inventory.outside()).map(({ barcode }) => barcode);
+  }
+
+  /** Makes a blank cartridge; it lies outside until it is inserted, or found by a scan. */
+  async create(barcode: string): Promise<void> {
+    if (!BARCODE.test(barcode)) {
+      throw new ConfigError(
+        ['barcode'],
+        `${JSON.stringify(barcode)} is no barcode: up to 32 letters, digits, dots, dashes and underscores, a letter or digit first`,
+        this.name,
+      );
+    }
+    await this.#changer.alone(() => this.#changer.inventory.shelf.make(barcode));
   }
 
   /**

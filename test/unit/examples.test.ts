@@ -11,6 +11,8 @@ const examples = readdirSync(join(root, 'examples')).filter(file => file.endsWit
 const PRINTS: Readonly<Record<string, RegExp>> = {
   'fake-san.ts':
     /iscsi:\/\/127\.0\.0\.1:\d+\/iqn\.2026-01\.io\.sanlet:san\/2 {2}tape backup, naa 3[0-9a-f]{15}/,
+  'tape-library.ts':
+    /\/2 {2}changer lib\n[^]*import\/export 768: empty\n[^]*slot 1027: SAN004L6\nslot 1028: empty/,
   'chap-and-files.ts': /example:vault\/0 {2}d0: 1073741824 bytes in blocks of 4096/,
 };
 

@@ -204,6 +204,13 @@ void t.test('a library in memory', async t => {
     pattern(256, 1),
     'a cartridge keeps its records',
   );
+  const vtl = san.library('vtl');
+  await sentence(t, vtl.create('a/b'), /^vtl: barcode: "a\/b" is no barcode: up to 32 letters/);
+  await t.rejects(vtl.create('SAN001L6'), /^vtl has a cartridge SAN001L6 already$/);
+  await vtl.create('NEW001L6');
+  t.same(await vtl.outside(), ['NEW001L6']);
+  t.match(await vtl.insert('NEW001L6'), { address: STATION, barcode: 'NEW001L6', mediaType: 'LTO-6' });
+  t.equal(await said(peer, 1, '00'), '6/2801');
 });
 
 void t.test('rules of access show the parts of a library by their names', async t => {
