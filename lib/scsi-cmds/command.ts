@@ -32,6 +32,8 @@ export interface Command<U extends LogicalUnit> {
   readonly medium?: boolean;
   /** Alters the medium: DATA PROTECT when it is write protected. */
   readonly writes?: boolean;
+  /** Alters what every nexus has of the unit beside the medium: a view of a disk that may only read does not. */
+  readonly alters?: boolean;
   /** Runs while a unit attention is pending and leaves it pending (SAM-5 5.14.2): INQUIRY, REPORT LUNS, REQUEST SENSE. */
   readonly passesAttention?: boolean;
   /**

@@ -144,7 +144,7 @@ export abstract class LogicalUnit {
     const known = admit(this, task);
     if (known === undefined) return;
     this.requireReady(known);
-    if (known.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
+    this.#requireWritable(known, task);
     task.command = known;
     const turn = this.#set.enter(task);
     if (known.dataOut === undefined) {
@@ -158,6 +158,12 @@ export abstract class LogicalUnit {
       }
     }
     if (turn) this.#run(task);
+  }
+
+  #requireWritable(row: Command<never>, task: Task): void {
+    if (row.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
+    // A tape is not read without its block length being set.
+    if (task.readOnly && row.alters === true && this.deviceType === DeviceType.DISK) throw writeProtected();
   }
 
   /** The carrier has brought what the task wanted. */
@@ -210,7 +216,7 @@ export abstract class LogicalUnit {
     task.recheck = false;
     if (this.#retired) throw unitNotSupported();
     const row = task.command!;
-    if (row.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
+    this.#requireWritable(row, task);
     row.dataOut?.(this as never, task);
   }
 

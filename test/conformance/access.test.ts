@@ -183,6 +183,24 @@ void t.test('SBC-3 6.5.1: a view that may not write', async t => {
     t.equal((await reader.command(300, cdb, { write })).said, '7/2700', Buffer.from(cdb).toString('hex'));
   }
   t.ok((await writer.command(0, read10(1, 1), { read: 512 })).data.equals(data), 'nothing was written');
+  const control = Buffer.from([0, 0, 0, 0, 0x0a, 0x0a, 0x04, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0]);
+  const list = (...bytes: number[]): Buffer => Buffer.from(bytes);
+  for (const [what, cdb, write] of [
+    ['MODE SELECT(6)', '15 10 00 00 10', control],
+    ['LOG SELECT', '4c 02 c0 00 00 00 00 00 00', undefined],
+    ['SET TIMESTAMP', 'a4 0f 00 00 00 00 00 00 00 0c', Buffer.alloc(12)],
+    ['SET TARGET PORT GROUPS', 'a4 0a 00 00 00 00 00 00 00 08', list(0, 0, 0, 0, 1, 0, 0, 1)],
+    ['SET IDENTIFYING INFORMATION', 'a4 06 00 00 00 00 00 00 00 01', list(1)],
+  ] as const) {
+    const to = (peer: Initiator, lun: number): Promise<{ said: string }> =>
+      peer.command(lun, cdb, write === undefined ? {} : { write });
+    t.equal((await to(reader, 300)).said, '7/2700', `${what}: what others have of it is not altered either`);
+    t.equal((await to(reader, 0)).said, '', `${what}: where it may write it may`);
+  }
+  t.equal(await attention(writer, 0), '', 'there was nothing to be told');
+  t.equal((await reader.command(300, '16')).status, 0, 'it may reserve');
+  t.equal(await reader.manage(5, { lun: 300 }), 0, 'and reset the unit');
+  t.equal(await attention(writer, 0), '6/2900');
   const tape = await logIn(t, san, { ...as(BACKUP), luns: [0, 1, 2] });
   t.equal((await tape.command(1, '0a 00 00 02 00', { write: data })).status, 0, 'beside it one that may');
 });

@@ -102,6 +102,7 @@ export const setIdentifyingInformation = command<LogicalUnit>({
   serviceAction: 0x06,
   cdb: setCdb,
   access: 'write',
+  alters: true,
   ordering: 'exclusive',
   portState: 'standby',
   dataOut(_unit, task) {

@@ -65,6 +65,7 @@ export const logSelect = command<LogicalUnit>({
   opcode: 0x4c,
   cdb,
   access: 'write',
+  alters: true,
   ordering: 'exclusive',
   portState: 'standby',
   tolerated: LUN_BITS,

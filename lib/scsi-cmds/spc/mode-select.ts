@@ -96,6 +96,7 @@ const modeSelect = (
     opcode,
     cdb,
     access: 'write',
+    alters: true,
     ordering: 'exclusive',
     portState: 'standby',
     tolerated: LUN_BITS,

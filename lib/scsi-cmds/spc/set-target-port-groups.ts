@@ -38,6 +38,7 @@ export const setTargetPortGroups = command<LogicalUnit>({
   serviceAction: 0x0a,
   cdb,
   access: 'write',
+  alters: true,
   ordering: 'exclusive',
   portState: 'unavailable',
   dataOut(_unit, task) {

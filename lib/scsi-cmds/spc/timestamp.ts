@@ -59,6 +59,7 @@ export const setTimestamp = command<LogicalUnit>({
   serviceAction: 0x0f,
   cdb: setCdb,
   access: 'write',
+  alters: true,
   ordering: 'free',
   portState: 'standby',
   dataOut(_unit, task) {
