@@ -112,6 +112,10 @@ export function fillStatus(task: ScsiTask, header: Buffer, dataSN: number): void
   scsiResponse.statSN.set(header, task.statSN);
   scsiResponse.expDataSN.set(header, dataSN + task.r2tSN);
   residual(task, header);
+  if (task.bidirectionalIn > 0) {
+    scsiResponse.bidirectionalUnderflow.set(header, true); // RFC 7143 11.4.5: nothing of it was read
+    scsiResponse.bidirectionalResidualCount.set(header, task.bidirectionalIn);
+  }
 }
 
 /** RFC 7143 11.4.7.1: SenseLength, then the sense data. */

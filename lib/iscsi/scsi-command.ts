@@ -120,9 +120,10 @@ function begin(connection: Connection, header: Buffer, ahs: Buffer | undefined, 
   task.expectedOut = writing ? expected : 0;
   if (task.cdb.length !== 16) task.cdb = Buffer.alloc(16);
   header.copy(task.cdb, 0, 32, 48);
-  if (ahs !== undefined) extendCdb(task, ahs);
+  if (ahs !== undefined) additional(task, ahs);
   // Bidirectional commands are obsolete (SAM-6) and no command here is one.
   if (reading && writing) task.refusal = transportError(TransportSense.INVALID_FIELD_IN_COMMAND).facts;
+  else task.bidirectionalIn = 0;
   if (writing || connection.kept !== undefined) header.copy(task.lunField, 0, 8, 16);
   if (writing) beginWrite(task, header, length);
   else if (length > 0 || (flags & 0x80) === 0) {
@@ -155,13 +156,18 @@ function beginWrite(task: ScsiTask, header: Buffer, length: number): void {
   task.buffer = task.take(now && session.affords(whole) ? whole : most);
 }
 
-/** The rest of a CDB of more than 16 bytes (RFC 7143 11.2.2.4). */
-function extendCdb(task: ScsiTask, ahs: Buffer): void {
+/** The rest of a CDB of more than 16 bytes, and what a bidirectional command reads (RFC 7143 11.2.2.3, 11.2.2.4). */
+function additional(task: ScsiTask, ahs: Buffer): void {
   for (let at = 0; at + 4 <= ahs.length;) {
     const length = ahs.readUInt16BE(at);
-    if (ahs[at + 2] === AhsType.EXTENDED_CDB && length > 1 && at + 3 + length <= ahs.length) {
-      task.cdb = Buffer.concat([task.cdb.subarray(0, 16), ahs.subarray(at + 4, at + 3 + length)]);
-      return;
+    const whole = at + 3 + length <= ahs.length;
+    switch (ahs[at + 2]) {
+      case AhsType.EXTENDED_CDB:
+        if (whole && length > 1 && task.cdb.length === 16)
+          task.cdb = Buffer.concat([task.cdb, ahs.subarray(at + 4, at + 3 + length)]);
+        break;
+      case AhsType.BIDIRECTIONAL_READ_LENGTH:
+        if (whole && length === 5) task.bidirectionalIn = ahs.readUInt32BE(at + 4);
     }
     at += (3 + length + 3) & ~3;
   }

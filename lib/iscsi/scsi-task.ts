@@ -30,6 +30,9 @@ export class ScsiTask extends Task {
   /** Set when the command cannot be carried out for a reason of the transport's; answered instead of submitted. */
   refusal: SenseFacts | undefined = undefined;
 
+  /** What a bidirectional command, which is always refused, would have read. */
+  bidirectionalIn = 0;
+
   /** Where data-out lands; grows once from what may come unasked to what the command wants. */
   buffer = NO_BUFFER;
   /** Bytes from the start of `buffer` that have arrived. */
@@ -82,6 +85,7 @@ export class ScsiTask extends Task {
     }
     this.buffer = NO_BUFFER;
     this.refusal = undefined;
+    this.bidirectionalIn = 0;
     this.received = 0;
     this.pulling = false;
     this.want = 0;

@@ -412,13 +412,18 @@ void t.test(
         cmdSN: peer.cmdSN++,
         cdb: read10(0, 1),
       },
-      {},
+      { ahs: Buffer.from('0005020000000800', 'hex') },
     );
-    t.equal(
-      (await peer.finish(77, 0)).said,
-      'b/0e03',
-      'bidirectional: INVALID FIELD IN COMMAND INFORMATION UNIT',
-    );
+    const both = await peer.finish(77, 0);
+    t.equal(both.said, 'b/0e03', 'bidirectional: INVALID FIELD IN COMMAND INFORMATION UNIT');
+    t.ok(both.last.flag('underflow'));
+    t.equal(both.last.num('residualCount'), 512, '11.4.5: what was not written');
+    t.ok(both.last.flag('bidirectionalUnderflow'));
+    t.equal(both.last.num('bidirectionalResidualCount'), 2048, 'and what was not read');
+    const plain = await peer.command(0, read10(0, 1), { read: 512 });
+    t.notOk(plain.last.opcode === Opcode.SCSI_RESPONSE, 'the task that is used again is another');
+    const none = await peer.command(0, 'ff');
+    t.notOk(none.last.flag('bidirectionalUnderflow'));
   },
 );
 
