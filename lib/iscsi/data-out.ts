@@ -26,7 +26,11 @@ export const transportError = (code: number): CheckCondition =>
 export function pull(task: ScsiTask): void {
   const want = Math.min(task.wantedOut, task.expectedOut);
   task.want = want;
-  if (task.received >= want) {
+  if (task.spoiltBy !== 0 && !task.unsolicitedOpen) {
+    fail(task, task.spoiltBy);
+    return;
+  }
+  if (task.received >= want && task.spoiltBy === 0) {
     task.arrived(task.buffer.length === want ? task.buffer : task.buffer.subarray(0, want));
     return;
   }
@@ -129,7 +133,8 @@ function misfit(
 /** Where the data segment goes: the task's own buffer, at its offset. */
 export function landDataOut(connection: Connection, header: Buffer, length: number): void {
   const found = find(connection, header);
-  if (found === undefined || misfit(found.task, found.part, header, length) !== undefined) return;
+  if (found === undefined || found.task.spoiltBy !== 0) return;
+  if (misfit(found.task, found.part, header, length) !== undefined) return;
   const offset = dataOut.bufferOffset.get(header);
   if (offset + length > found.task.buffer.length) return;
   connection.landingFor = found.task;
@@ -148,6 +153,10 @@ export function receiveDataOut(
   const found = find(connection, header);
   if (found === undefined) return;
   const { task, part } = found;
+  if (task.spoiltBy !== 0) {
+    passBy(task, part, header);
+    return;
+  }
   let wrong = digestFailed ? TransportSense.CRC_ERROR : misfit(task, part, header, length);
   if (wrong !== undefined && connection.kept !== undefined) {
     if (isRepeat(task, part, header)) return;
@@ -158,6 +167,11 @@ export function receiveDataOut(
   }
   // What fits now but did not when it began to come has gone nowhere.
   if (length > 0 && into === undefined) wrong ??= TransportSense.UNEXPECTED_UNSOLICITED_DATA;
+  if (wrong === TransportSense.CRC_ERROR || wrong === TransportSense.DATA_PHASE_ERROR) {
+    task.spoiltBy = wrong;
+    passBy(task, part, header);
+    return;
+  }
   if (wrong !== undefined) {
     fail(task, wrong);
     return;
@@ -194,6 +208,19 @@ export function receiveDataOut(
     connection.session!.pulling.delete(task);
     task.arrived(task.buffer.length === task.want ? task.buffer : task.buffer.subarray(0, task.want));
   } else if (!task.unsolicitedOpen) solicit(task);
+}
+
+/**
+ * Data was lost, and is not asked for again at level 0: the task ends when all that is under way has come, and no sooner
+ * (RFC 7143 7.8).
+ */
+function passBy(task: ScsiTask, part: Solicited | undefined, header: Buffer): void {
+  task.movedAtMs = task.connection.nowMs;
+  if (dataOut.final.get(header)) {
+    if (part !== undefined) task.solicited.splice(task.solicited.indexOf(part), 1);
+    else if (dataOut.targetTransferTag.get(header) === NO_TAG) task.unsolicitedOpen = false;
+  }
+  if (task.pulling && !task.unsolicitedOpen && task.solicited.length === 0) fail(task, task.spoiltBy);
 }
 
 /** It has come before: a command that was retried brings its data again (RFC 7143 7.2.1). */

@@ -48,6 +48,8 @@ export class ScsiTask extends Task {
   nextR2T = 0;
   r2tSN = 0;
   readonly solicited: Solicited[] = [];
+  /** Why the write cannot be carried out, once all that is under way of its data has come; 0: nothing is wrong. */
+  spoiltBy = 0;
   /** When data last moved, for the data-out timeout. */
   movedAtMs = 0;
   /** When its data was first asked for. */
@@ -91,6 +93,7 @@ export class ScsiTask extends Task {
     this.want = 0;
     this.unsolicitedOpen = false;
     this.unsolicitedDataSN = 0;
+    this.spoiltBy = 0;
     this.nextR2T = 0;
     this.r2tSN = 0;
     this.solicited.length = 0;

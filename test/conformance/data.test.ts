@@ -512,6 +512,83 @@ void t.test(
   },
 );
 
+void t.test(
+  'RFC 7143 7.8: at level 0 lost data ends the write when all that is under way has come',
+  async t => {
+    const { node } = startNode(t);
+    const data = pattern(64 * KIB, 5);
+    const keys = {
+      DataDigest: 'CRC32C',
+      ImmediateData: 'No',
+      MaxBurstLength: '16384',
+      MaxOutstandingR2T: '4',
+    };
+    const peer = await logIn(t, node, { keys });
+    const before = (await read(peer, 0, 64 * KIB)).data;
+    const tag = peer.start(0, write10(0, 128), { write: data });
+    const r2ts: Pdu[] = [];
+    for (let i = 0; i < 4; i++) r2ts.push(await peer.nextOf(Opcode.R2T));
+    const answer = (i: number, dataDigest?: 'wrong'): void => {
+      const offset = r2ts[i]!.num('bufferOffset');
+      const part = data.subarray(offset, offset + 16384);
+      const spoilt = dataDigest === undefined ? {} : { dataDigest };
+      peer.dataOut(
+        0,
+        tag,
+        r2ts[i]!.num('targetTransferTag'),
+        part.subarray(0, 8192),
+        offset,
+        0,
+        false,
+        spoilt,
+      );
+      peer.dataOut(0, tag, r2ts[i]!.num('targetTransferTag'), part.subarray(8192), offset + 8192, 1, true);
+    };
+    answer(0);
+    answer(1, 'wrong');
+    answer(2);
+    const told = await peer.settled();
+    t.same(
+      told.map(pdu => pdu.opcode),
+      [Opcode.REJECT],
+      'the PDU is rejected, and a sequence is still under way',
+    );
+    answer(3);
+    const end = await peer.finish(tag, 0);
+    t.equal(end.said, 'b/4705', 'protocol service CRC error');
+    t.equal(end.last.num('expDataSN'), 4, 'no R2T came since');
+    t.ok((await read(peer, 0, 64 * KIB)).data.equals(before), 'nothing was written');
+
+    const unasked = await logIn(t, node, {
+      isid: '800000000002',
+      keys: { DataDigest: 'CRC32C', InitialR2T: 'No', ImmediateData: 'No' },
+    });
+    const write = unasked.start(0, write10(0, 32), { write: data.subarray(0, 16384), final: false });
+    unasked.dataOut(0, write, NONE, data.subarray(0, 8192), 0, 0, false, { dataDigest: 'wrong' });
+    t.same(
+      (await unasked.settled()).map(pdu => pdu.opcode),
+      [Opcode.REJECT],
+    );
+    unasked.dataOut(0, write, NONE, data.subarray(8192, 16384), 8192, 1, true);
+    t.equal((await unasked.finish(write, 0)).said, 'b/4705');
+    // It was spoilt before the command had its turn.
+    const { cmdSN } = unasked;
+    const early = unasked.start(0, write10(0, 32), {
+      write: data.subarray(0, 16384),
+      final: false,
+      cmdSN: cmdSN + 1,
+    });
+    unasked.dataOut(0, early, NONE, data.subarray(0, 8192), 0, 0, false, { dataDigest: 'wrong' });
+    unasked.dataOut(0, early, NONE, data.subarray(8192, 16384), 8192, 1, true);
+    await unasked.settled();
+    const first = unasked.start(0, '00', { cmdSN });
+    t.equal((await unasked.finish(first, 0)).status, 0);
+    t.equal((await unasked.finish(early, 0)).said, 'b/4705');
+    unasked.cmdSN = cmdSN + 2;
+    t.ok((await read(unasked, 0, 64 * KIB)).data.equals(before), 'nothing was written');
+  },
+);
+
 void t.test('SPC-4 7.5.8: D_SENSE holds for what the transport finds, too', async t => {
   const { node } = startNode(t);
   const peer = await logIn(t, node, { luns: [0, 1], keys: { InitialR2T: 'Yes' } });
