@@ -26,7 +26,9 @@ export async function openLibrary(
   const { path, bytes, slots, importExports } = resolved;
   const personality = personalityNamed(resolved.drive)!;
   const { mediaType, capacityMb } = personality.native;
-  const made = { mediaType, capacityBytes: bytes ?? capacityMb * MB };
+  // Of memory nobody has so much: there they have the limit of every cartridge in memory.
+  const capacityBytes = bytes ?? (path === undefined ? undefined : capacityMb * MB);
+  const made = { mediaType, ...(capacityBytes === undefined ? {} : { capacityBytes }) };
   const shelf =
     path === undefined
       ? new MemoryShelf({ name: resolved.name, ...made })

@@ -153,7 +153,7 @@ export interface LibraryOptions {
   ie?: number;
   /** Which drives they are taken for, as for a tape; new cartridges are of their generation. */
   drive?: string;
-  /** Capacity of cartridges that are made for it. Default: that of their type, 2.5 TB for LTO-6. */
+  /** Capacity of cartridges that are made for it. Default: that of their type, 2.5 TB for LTO-6; in memory 4 GiB. */
   size?: string | number;
   /** Of the first drive; the other drives and the changer follow. Default: the lowest free ones, behind disks and tapes. */
   lun?: number;

@@ -5,7 +5,9 @@ import t, { type Test } from 'tap';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { ConfigError, San } from '../../lib/index.ts';
 import type { LibraryOptions, SanOptions } from '../../lib/config/options.ts';
-import type { Log } from '../../lib/log.ts';
+import { resolveOptions } from '../../lib/config/resolve.ts';
+import { openLibrary } from '../../lib/library-opener.ts';
+import { type Log, silent } from '../../lib/log.ts';
 import type { Initiator } from '../harness/initiator.ts';
 import { DRIVE, moveCdb, SLOT, STATION } from '../harness/library.ts';
 import { pattern } from '../harness/random.ts';
@@ -182,6 +184,15 @@ void t.test('SMC-3 6.6: a person at the import/export slots', async t => {
   t.equal(await said(other, 1, '00'), '6/2801');
   t.same(contents(again), ['100 SAN001L6', '300 SAN002L6'], 'its label counts, not its name');
   t.same(lines, ['the file of the cartridge SAN002L6 is gone: slot 2 is empty']);
+});
+
+void t.test('cartridges in memory do not take all of it', async t => {
+  const [target] = resolveOptions({ libraries: [{ name: 'vtl', memory: true }] }).targets;
+  const as = { iqn: TARGET, state: undefined, revision: '0.1', log: silent };
+  const { changer } = await openLibrary(target!.libraries[0]!, as);
+  const taken = await changer.inventory.shelf.take('SAN001L6');
+  t.equal('medium' in taken ? taken.medium.nativeCapacityBytes : 0, 4 * 1024 ** 3);
+  await changer.close();
 });
 
 void t.test('a library in memory', async t => {
