@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-
 const PIECE_LENGTH = 64 * 1024;
 
 /** Standard output for much text: no more of it is kept than a reader has asked for. */
@@ -19,6 +17,14 @@ export class Printer {
     // Nobody reads on, as behind `| head -1`.
     if (stdout.destroyed || text === '') return;
     if (stdout.write(text)) return;
-    await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]);
+    await new Promise<void>(resolve => {
+      const goOn = (): void => {
+        stdout.off('drain', goOn);
+        stdout.off('close', goOn);
+        resolve();
+      };
+      stdout.on('drain', goOn);
+      stdout.on('close', goOn);
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** `sanlet tape` as people and scripts call it: words, outputs, exit codes, and what other programs read of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -270,6 +271,23 @@ void t.test('show', async t => {
     await works(t, 'show', open),
     /file 0: nothing\n {2}filemark\nfile 1: 3 records, 8 bytes\n {2}2 × 3, 1 × 2 bytes\nend of data/,
   );
+});
+
+void t.test('more than a reader wants to know', async t => {
+  const directory = t.testdir({});
+  const path = await recorded(join(directory, 'a.tape'), Array<Buffer>(20_000).fill(Buffer.from('a')));
+  const all = await tape('show', path, '--records');
+  t.match(all, { code: 0, stderr: '' });
+  t.ok(all.stdout.split('\n').length > 20_000);
+  for (const words of [['--records'], ['--records', '--json']]) {
+    const left = await run(['tape', 'show', path, ...words], {
+      meanwhile: async child => {
+        await once(child.stdout!, 'data');
+        child.stdout!.destroy();
+      },
+    });
+    t.match(left, { code: 0, stderr: '' }, 'a reader that has gone is no trouble');
+  }
 });
 
 void t.test('a cartridge that a process writes to', async t => {
