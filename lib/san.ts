@@ -1,9 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { openDiskFile } from './backends/file.ts';
-import { memoryDisk } from './backends/memory.ts';
-import { openCartridgeFile } from './backends/tape/cartridge-file.ts';
-import { memoryCartridge } from './backends/tape/cartridge-memory.ts';
-import { openUnitState } from './backends/unit-state-file.ts';
 import {
   checkMediumFiles,
   ConfigError,
@@ -20,7 +15,6 @@ import type {
   ResolvedPortal,
   ResolvedSan,
   ResolvedTarget,
-  ResolvedUnit,
   SanOptions,
   TapeOptions,
 } from './config/options.ts';
@@ -34,18 +28,12 @@ import { Portal } from './iscsi/portal.ts';
 import { openLibrary } from './library-opener.ts';
 import { type Log, silent } from './log.ts';
 import { absentUnit } from './scsi-cmds/absent-unit.ts';
-import { identify } from './scsi-cmds/identity.ts';
-import type { LogicalUnit } from './scsi-cmds/logical-unit.ts';
-import { disk } from './scsi-cmds/sbc/disk-unit.ts';
-import { personalityNamed } from './scsi-cmds/ssc/personality.ts';
-import { tape } from './scsi-cmds/ssc/tape-unit.ts';
 import { TargetDevice } from './scsi-cmds/target-device.ts';
 import { changesOf, requireSameFrame } from './served/difference.ts';
 import type { Library } from './served/library.ts';
-import { type Lun, type OpenedUnit, ServedTarget } from './served/target.ts';
+import { type Lun, ServedTarget } from './served/target.ts';
 import { parseSize, SIZE_FORMS } from './sizes.ts';
-import type { UnitState } from './state/unit-state.ts';
-import { version } from './version.ts';
+import { openUnit, REVISION } from './unit-opener.ts';
 
 export type { Library, Lun };
 
@@ -78,81 +66,6 @@ const withPortals = (options: SanOptions): SanOptions =>
   typeof options === 'object' && options !== null
     ? { ...options, portals: options.portals ?? ['127.0.0.1:0'] }
     : options;
-
-/** PRODUCT REVISION LEVEL has four characters (SPC-4 6.6.2). */
-const REVISION = version.split('.').slice(0, 2).join('.').padEnd(4).slice(0, 4);
-
-/** How a unit of each type comes to be: its medium and the unit over it. */
-const OPENERS: Record<
-  'disk' | 'tape',
-  (unit: ResolvedUnit, iqn: string, state: string | undefined, log: Log) => Promise<OpenedUnit>
-> = {
-  disk: async (resolved, iqn, state, log) => {
-    const { path, bytes, blockSize, readOnly, removable, name } = resolved;
-    const { thinBytes: allocationLimitBytes, physicalBlockSize } = resolved;
-    const backend =
-      path === undefined
-        ? memoryDisk({ bytes: bytes!, blockSize, allocationLimitBytes })
-        : await openDiskFile({
-            path,
-            blockSize,
-            readOnly,
-            allocationLimitBytes,
-            ...(bytes === undefined ? {} : { bytes }),
-            ...(state === undefined ? {} : { stateDir: state }),
-          });
-    const identity = identify(iqn, name, { product: 'DISK', revision: REVISION });
-    const unit = await unitOver(backend, resolved, iqn, state, kept =>
-      disk({ identity, backend, removable, log, state: kept, physicalBlockSize }),
-    );
-    return {
-      unit,
-      bytes: backend.bytes,
-    };
-  },
-  tape: async (resolved, iqn, state, log) => {
-    const { path, bytes, readOnly, name } = resolved;
-    const capacity = bytes === undefined ? {} : { capacityBytes: bytes };
-    const medium =
-      path === undefined
-        ? memoryCartridge(capacity)
-        : await openCartridgeFile({
-            path,
-            readOnly,
-            ...capacity,
-            ...(state === undefined ? {} : { stateDir: state }),
-          });
-    const personality = personalityNamed(resolved.drive!)!;
-    const { vendor, product, revision = REVISION } = personality;
-    const identity = identify(iqn, name, { vendor, product, revision });
-    const unit = await unitOver(medium, resolved, iqn, state, kept =>
-      tape({ identity, medium, log, state: kept, personality }),
-    );
-    return {
-      unit,
-      bytes: medium.capacityBytes,
-    };
-  },
-};
-
-/** The unit over a medium with what it has kept. The medium is closed when that cannot be had or not be understood. */
-async function unitOver(
-  medium: { close(): void | Promise<void> },
-  { name, path, readOnly }: ResolvedUnit,
-  target: string,
-  stateDir: string | undefined,
-  make: (kept: UnitState | undefined) => LogicalUnit,
-): Promise<LogicalUnit> {
-  let kept: UnitState | undefined;
-  try {
-    kept = await openUnitState({ target, unit: name, path, readOnly, stateDir });
-    return make(kept);
-  } catch (error) {
-    await kept?.close();
-    await medium.close();
-    throw error;
-  }
-}
 
 /**
  * A SAN in this process: disks and tapes behind an iSCSI target, with a copy manager inside.
@@ -440,7 +353,7 @@ function serve(
     device,
     resolved,
     {
-      unit: unit => OPENERS[unit.type as 'disk' | 'tape'](unit, resolved.iqn, state, log),
+      unit: unit => openUnit(unit, { iqn: resolved.iqn, state, log }),
       library: library => openLibrary(library, { iqn: resolved.iqn, state, revision: REVISION, log }),
     },
     copying,
