@@ -237,6 +237,7 @@ export class Pump {
       this.#writes.push(writing);
       this.#writingBytes += bytes;
       this.#commands++;
+      this.#share.spend(bytes);
       sink.write(writing.piece.bytes, errand => {
         this.#commands--;
         writing.outcome = sink.outcome(errand);

@@ -1,4 +1,4 @@
-import { ATTENTION_MS, ATTENTIVE_SLICE_MS, COMMANDS_AHEAD, SLICE_MS } from './limits.ts';
+import { ATTENTION_MS, ATTENTIVE_SLICE_MS, CHUNK_BYTES, COMMANDS_AHEAD, SLICE_MS } from './limits.ts';
 
 /** What ordinary commands go to: how many there have been. */
 interface Attended {
@@ -14,6 +14,8 @@ export class Turns {
   readonly #waiting: { readonly share: Share; readonly go: () => void }[] = [];
   /** Of the share that had the last turn. */
   #clock = 0;
+  /** The one whose turn it is. */
+  #turnOf: Share | undefined;
   readonly #attended = new Set<Attended>();
   /** Commands of all of those when they were last counted, and when there were more than before. */
   #commands = 0;
@@ -56,6 +58,11 @@ export class Turns {
     return new Share(this, priority);
   }
 
+  /** One that has had less waits for its turn, so that `share`, whose turn it is not, has to wait as well. */
+  behind(share: Share): boolean {
+    return share !== this.#turnOf && this.#waiting.some(other => other.share.used < share.used);
+  }
+
   wait(share: Share, go: () => void): void {
     this.#waiting.push({ share, go });
     // One that has been away does not make up for it.
@@ -74,7 +81,9 @@ export class Turns {
     if (next === undefined) return;
     this.#clock = next.share.used;
     next.share.used += next.share.cost;
+    this.#turnOf = next.share;
     next.go();
+    this.#turnOf = undefined;
   };
 }
 
@@ -100,7 +109,12 @@ export class Share {
   }
 
   over(): boolean {
-    return this.#turns.over();
+    return this.#turns.over() || this.#turns.behind(this);
+  }
+
+  /** What it moves outside of its turn counts: whose commands end first would have more otherwise. */
+  spend(bytes: number): void {
+    this.used += (this.cost * bytes) / CHUNK_BYTES;
   }
 
   /** Goes on in a later turn of the event loop. */

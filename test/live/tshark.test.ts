@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { MAX_SEGMENTS } from '../../lib/copy-manager/limits.ts';
 import { Opcode } from '../../lib/iscsi/pdu/header.ts';
 import { list, segment, cscd } from '../harness/copying.ts';
 import { connect, startSan, TARGET } from '../harness/rig.ts';
@@ -170,6 +171,27 @@ void t.test('tshark finds nothing malformed', { skip: missing('tshark') }, async
   })) {
     t.ok(opcodes.has(opcode), `${name} was decoded`);
   }
+  const fields = async (...names: readonly string[]): Promise<string[]> => {
+    const printed = await tshark(
+      capture.file,
+      ...['-Y', names[0]!, '-T', 'fields', ...names.flatMap(name => ['-e', name])],
+    );
+    return printed.split('\n').filter(line => line !== '');
+  };
+  const segment02 = await fields(
+    ...['scsi.extcopy.seg_desc_type', 'scsi.extcopy.seg_desc_src_id', 'scsi.extcopy.seg_desc_dest_id'],
+    'scsi.extcopy.seg_desc_list_len',
+  );
+  t.strictSame(
+    [...new Set(segment02)],
+    ['2\t0x0000\t0x0001\t28'],
+    'it reads the EXTENDED COPY(LID1) list as we do',
+  );
+  t.strictSame(
+    [...new Set(await fields('scsi.recv_copy.max_seg_desc_count'))],
+    [String(MAX_SEGMENTS)],
+    'and RECEIVE COPY OPERATING PARAMETERS',
+  );
   const wrong = await tshark(
     capture.file,
     ...['-Y', '_ws.malformed || _ws.expert.severity>=6291456'],
