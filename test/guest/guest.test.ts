@@ -11,6 +11,7 @@ const JOBS = [
   'blocks',
   'tools',
   'disk-copy',
+  'copy-options',
   'tape',
   'tar',
   'tape-copy',

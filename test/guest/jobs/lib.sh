@@ -246,3 +246,24 @@ holds() {
 fill() {
   dd if="$2" of="$1" bs=1M count="$3" oflag=direct iflag=fullblock status=none
 }
+
+# The logical unit's own NAA designator of a device, in hex, out of VPD page 83h. Its bytes are the
+# arguments: code set, association and type, reserved, length, designator.
+naa_of() {
+  # shellcheck disable=SC2046
+  set -- $(sg_vpd --page=0x83 --raw "$1" | od -An -v -tx1)
+  shift 4
+  while [ $# -ge 4 ]; do
+    kind=$((0x$2 & 0x3f)) length=$((0x$4)) designator=''
+    shift 4
+    while [ $length -gt 0 ] && [ $# -gt 0 ]; do
+      designator=$designator$1 length=$((length - 1))
+      shift
+    done
+    if [ $kind -eq 3 ]; then
+      echo "$designator"
+      return
+    fi
+  done
+  return 1
+}
