@@ -12,8 +12,10 @@ import { run } from '../live/programs.ts';
 export const HOST_IN_GUEST = '10.0.2.2';
 
 const QEMU = 'qemu-system-x86_64';
-/** A job takes 40 s at most where nothing else runs; a loaded machine takes a multiple of that. */
-const JOB_MS = 300_000;
+/** A job takes a minute at most where nothing else runs; a loaded machine takes a multiple of that. */
+const JOB_MS = 420_000;
+/** What jobs may source. */
+const SHARED = ['lib', 'drive', 'decoded'];
 /** The first line, when no other guest is running any more. */
 const POWER_ON = '@@ power on';
 
@@ -175,7 +177,7 @@ function qemuArguments(options: GuestOptions): string[] {
   };
   const env = Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`);
   // The firmware's configuration files carry the jobs in: no disk, no shared folder, no temporary file.
-  const files = ['lib', 'drive', ...options.jobs].flatMap(job => [
+  const files = [...SHARED, ...options.jobs].flatMap(job => [
     '-fw_cfg',
     `name=opt/sanlet/${job}.sh,file=${quoted(here(`jobs/${job}.sh`))}`,
   ]);

@@ -18,6 +18,7 @@ export async function openTapeLab(testdir: (files: Record<string, string>) => st
     ...['--tape', `t0=${directory}/t0.tape,size=1G`],
     ...['--tape', `t1=${directory}/t1.tape,size=${SMALL_MIB}M`],
     ...['--tape', `t2=${directory}/t2.tape,size=${SMALL_MIB}M`],
+    ...['--library', `lib=${directory}/shelf,drives=2,slots=8,ie=1,drive=ULT3580-TD6,size=${SMALL_MIB}M`],
   ]);
   return {
     portalPort: port,

@@ -4,6 +4,16 @@ import { runRound } from './round.ts';
 import { openTapeLab } from './tape-lab.ts';
 
 /** In this order, but any one can run alone. */
-const JOBS = ['mt', 'partitions', 'records', 'volumes', 'drive-tools', 'btape'];
+const JOBS = [
+  'mt',
+  'partitions',
+  'records',
+  'volumes',
+  'drive-tools',
+  'btape',
+  'changer',
+  'tape-pages',
+  'bacula',
+];
 
 await runRound(t, JOBS, () => openTapeLab(files => t.testdir(files)));

@@ -122,16 +122,17 @@ find_devices() {
   [ -n "$disk1" ] && [ -n "$disk4k" ] && [ -n "$tape" ]
 }
 
-# find_unit IQN IFACE LUN: the device of that session, as $found and $found_sg; /dev/sd or /dev/nst.
+# find_unit IQN IFACE LUN: the device of that session, as $found and $found_sg; /dev/sd, /dev/nst or /dev/sch.
 find_unit() {
   found='' found_sg=''
   for session in /sys/class/iscsi_session/session*; do
     read -r name <"$session/targetname" && read -r iface <"$session/ifacename" || continue
     [ "$name $iface" = "$1 $2" ] || continue
     for device in "$session"/device/target*/*:*:*:"$3"; do
-      set -- "$1" "$2" "$3" "$device"/scsi_generic/sg* "$device"/block/sd* "$device"/scsi_tape/nst*[0-9]
+      set -- "$1" "$2" "$3" "$device"/scsi_generic/sg* "$device"/block/sd* "$device"/scsi_tape/nst*[0-9] \
+        "$device"/scsi_changer/sch*
       [ -c "/dev/${4##*/}" ] && found_sg=/dev/${4##*/}
-      for node in "/dev/${5##*/}" "/dev/${6##*/}"; do
+      for node in "/dev/${5##*/}" "/dev/${6##*/}" "/dev/${7##*/}"; do
         if [ -b "$node" ] || [ -c "$node" ]; then found=$node; fi
       done
     done
