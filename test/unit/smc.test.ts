@@ -775,7 +775,15 @@ void t.test('cartridges that no drive can read', async t => {
     t.equal((await a.send(lun, moveCdb(DRIVE + 1, SLOT))).said, '');
     t.equal((await a.send(1, TUR)).said, '2/3a00');
   }
+  await a.send(lun, moveCdb(SLOT, DRIVE));
   await rig.device.close();
+  lines.length = 0;
+  await truncate(join(path, 'A00001L6.tape'), 100);
+  const again = await libraryRig({ shelf: await shelfOf(path), log });
+  t.equal((await again.a.send(0, TUR)).said, '3/3000', 'one that was in a drive when the library started');
+  t.match(lines, [/^error: loaded and cannot be read: .*A00001L6\.tape is cut short within its label$/]);
+  t.equal((await again.a.send(again.lun, moveCdb(DRIVE, SLOT))).said, '');
+  await again.device.close();
 });
 
 void t.test('a cartridge that is gone, or that another program has', async t => {
