@@ -1,6 +1,7 @@
 /** SPC-4 6.17, 6.51, 7.4 by clause: the medium auxiliary memory of the cartridge in a tape drive. */
 import { join } from 'node:path';
 import t from 'tap';
+import { WHOLE_MEDIUM } from '../../lib/backends/tape-medium.ts';
 import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { personalityNamed } from '../../lib/scsi-cmds/ssc/personality.ts';
@@ -274,6 +275,25 @@ void t.test('SPC-4 7.4: what a cartridge remembers of its loads', async t => {
   t.equal(await number(two, 0x0007), 0);
   t.equal(await two.say('04 00'), '0');
   t.equal(await number(two, 0x0007), 1, 'INITIALIZATION COUNT');
+});
+
+void t.test('a cartridge that says the impossible of itself', async t => {
+  const medium = memoryCartridge();
+  const full = (id: number, length: number) => ({ id, format: 0, value: Buffer.alloc(length, 0xff) });
+  await medium.attributes.set(WHOLE_MEDIUM, [
+    full(0x0003, 8),
+    full(0x0007, 40),
+    full(0x0009, 9),
+    full(0x020a, 3),
+    full(0x0406, 1),
+    full(0x1000, 16),
+  ]);
+  const b = await tapeBench(medium);
+  t.equal(await b.write(record(10)), '0');
+  t.equal((await read(b, 0)).status, 0);
+  t.equal((await b.send('4d 00 57 00 00 0000 ffff 00')).status, 0);
+  await b.unit.eject();
+  t.equal(await tapeBench(medium).then(c => c.write(record(10))), '0');
 });
 
 void t.test('a cartridge that cannot keep attributes', async t => {

@@ -93,7 +93,12 @@ export class TapeUnit extends LogicalUnit {
   /** PEWS in bytes. */
   #programmableBytes = 0;
 
+  /** SWP of the device configuration mode page. */
+  #softwareWriteProtect = false;
+
   #cartridge: TapeMedium | undefined;
+  /** What the drive can do with the cartridge. */
+  #can: 'writes' | 'reads' | 'nothing' = 'writes';
   #loaded: boolean;
   /** There is a cartridge in the drive of which it can make nothing. */
   #unreadable = false;
@@ -107,7 +112,7 @@ export class TapeUnit extends LogicalUnit {
   constructor({ identity, medium, log, state, personality = GENERIC }: TapeDrive) {
     super(identity, log, state);
     this.personality = personality;
-    this.#cartridge = medium;
+    this.#hold(medium);
     this.#loaded = medium !== undefined;
     this.modePages = new ModePages(tapeModePages(this), new TapeModeHeader(this), this.state);
     if (this.#loaded) this.#threaded();
@@ -156,26 +161,20 @@ export class TapeUnit extends LogicalUnit {
     addPages(this, automationSerialNumber);
   }
 
-  /** What the drive can do with the cartridge. */
-  get #compatibility(): 'writes' | 'reads' | 'nothing' {
-    return compatibility(this.personality, this.#cartridge?.label.mediaType ?? '');
-  }
-
   protected override requireReady(row: Command<never>): void {
     super.requireReady(row);
     if (row.medium !== true || this.#cartridge === undefined) return;
-    const can = this.#compatibility;
-    if (can === 'nothing') throw incompatible();
-    if (row.writes === true && can === 'reads') throw cannotWrite();
+    if (this.#can === 'nothing') throw incompatible();
+    if (row.writes === true && this.#can === 'reads') throw cannotWrite();
   }
 
   get writeProtected(): boolean {
     return (
       this.protection ||
       this.#cartridge?.writeProtected === true ||
-      this.#compatibility !== 'writes' ||
+      this.#can !== 'writes' ||
       this.modePages.softwareWriteProtect ||
-      deviceConfiguration.softwareWriteProtect.get(this.modePages.current(DEVICE_CONFIGURATION))
+      this.#softwareWriteProtect
     );
   }
 
@@ -362,6 +361,11 @@ export class TapeUnit extends LogicalUnit {
     this.attention(Attention.MEDIUM_MAY_HAVE_CHANGED, by);
   }
 
+  #hold(cartridge: TapeMedium | undefined): void {
+    this.#cartridge = cartridge;
+    this.#can = compatibility(this.personality, cartridge?.label.mediaType ?? '');
+  }
+
   #threaded(): void {
     this.statistics.loaded();
     this.#memory = new VolumeMemory(this.#cartridge!, this.identity, this.statistics.mount);
@@ -393,7 +397,7 @@ export class TapeUnit extends LogicalUnit {
   /** A cartridge is put into the empty drive, by hand or by a robot, and loaded. */
   async insert(cartridge: TapeMedium): Promise<void> {
     if (this.#cartridge !== undefined) throw new Error(`${this.identity.name} has a cartridge`);
-    this.#cartridge = cartridge;
+    this.#hold(cartridge);
     await this.load();
   }
 
@@ -440,6 +444,7 @@ export class TapeUnit extends LogicalUnit {
     const { modePages } = this;
     this.compression = (modePages.current(DATA_COMPRESSION)[2]! & DCE) !== 0;
     const configuration = modePages.current(DEVICE_CONFIGURATION);
+    this.#softwareWriteProtect = deviceConfiguration.softwareWriteProtect.get(configuration);
     this.synchronizesAtEarlyWarning = deviceConfiguration.synchronizesAtEarlyWarning.get(configuration);
     const extension = modePages.current(DEVICE_CONFIGURATION, DEVICE_CONFIGURATION_EXTENSION);
     this.appendOnly = configurationExtension.writeMode.get(extension) === WriteMode.APPEND_ONLY;
@@ -458,7 +463,7 @@ export class TapeUnit extends LogicalUnit {
     const { hostWritten, hostRead } = this.statistics.mount;
     if (this.#loaded && hostWritten + hostRead > 0) await this.#remember();
     const cartridge = this.#cartridge;
-    this.#cartridge = undefined;
+    this.#hold(undefined);
     this.#loaded = false;
     await cartridge?.close();
   }

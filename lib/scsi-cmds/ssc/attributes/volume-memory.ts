@@ -22,6 +22,9 @@ const ascii = (id: number, value: string): MediumAttribute => ({
   value: Buffer.from(value, 'latin1'),
 });
 
+const bytesAt = (value: Buffer, at: number): number =>
+  Math.min(Number(value.readBigUInt64BE(at)), MOST_COUNTED);
+
 const LOADS = [
   AttributeId.DRIVE_AT_LAST_LOAD,
   AttributeId.DRIVE_AT_LOAD_BEFORE_1,
@@ -29,6 +32,8 @@ const LOADS = [
   AttributeId.DRIVE_AT_LOAD_BEFORE_3,
 ] as const;
 
+/** Loads and bytes of one life, and then some. */
+const MOST_COUNTED = 2 ** 52;
 const MOST_REFERENCE = 0xffff_fffe;
 
 /**
@@ -61,7 +66,7 @@ export class VolumeMemory {
     const bytes = this.#value(AttributeId.BYTES_IN_LIFE);
     this.#bytesBefore =
       bytes?.length === 16
-        ? { written: Number(bytes.readBigUInt64BE(0)), read: Number(bytes.readBigUInt64BE(8)) }
+        ? { written: bytesAt(bytes, 0), read: bytesAt(bytes, 8) }
         : { written: 0, read: 0 };
     this.#manufactured =
       this.#value(AttributeId.MEDIUM_MANUFACTURE_DATE)?.toString('latin1') ??
@@ -73,8 +78,10 @@ export class VolumeMemory {
     return value === undefined ? undefined : Buffer.from(value);
   }
 
+  /** Whatever a cartridge says, it can be counted on from there. */
   #number(id: number): number {
-    return [...(this.#value(id) ?? [])].reduce((sum, byte) => sum * 256 + byte, 0);
+    const value = [...(this.#value(id) ?? [])].reduce((sum, byte) => sum * 256 + byte, 0);
+    return Math.min(value, MOST_COUNTED);
   }
 
   /** Bytes of records written and read in the life of the medium. */
