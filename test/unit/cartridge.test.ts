@@ -213,6 +213,20 @@ async function holds(tape: TapeMedium, model: TapeModel): Promise<boolean> {
   return true;
 }
 
+/** The file `before` with a part of what makes it `after`: the bytes behind the header area that were written first. */
+function halfway(before: Buffer, after: Buffer): Buffer {
+  const was = (at: number): number => (at < before.length ? before[at]! : -1);
+  let first = START;
+  while (was(first) === after[first]) first++;
+  let last = Math.min(after.length - 1, first + 4 * KIB);
+  while (was(last) === after[last]) last--;
+  const there = first + random.below(last - first);
+  const torn = Buffer.from(after.subarray(0, Math.max(before.length, there)));
+  before.copy(torn, 0, 0, START);
+  if (there < before.length) before.copy(torn, there, there);
+  return torn;
+}
+
 for (const partitions of [1, 3]) {
   const capacities = Array.from({ length: partitions }, (_, i) => (6 + i) * MIB);
   void t.test(`memory cartridge: like ${partitions} lists of records`, async t => {
@@ -236,10 +250,15 @@ for (const partitions of [1, 3]) {
         t.ok(await holds(tape, model), 'and gone after a format');
       }
       await randomTapeWork(t, tape, model, 500);
-      // Killed: what the next one finds is the file as it is now.
+      // Killed: what the next one finds is the file as it is now, perhaps with a write that has come halfway.
       const bytes = readFileSync(path);
+      await tape.spaceEndOfData();
+      const last = randomBytes(3000);
+      await tape.write(last);
+      const more = readFileSync(path);
       await tape.close();
-      if (random.chance(2)) writeFileSync(path, bytes);
+      if (random.chance(3)) model.partitions[tape.position.partition]!.push(plain(last));
+      else writeFileSync(path, random.chance(3) ? bytes : halfway(bytes, more));
     }
     t.same(readdirSync(join(path, '..')), ['tape'], 'the lock has gone');
   });

@@ -102,14 +102,23 @@ export class LogCartridge implements TapeMedium {
 
   read(into: Buffer): MaybePromise<TapeObject> {
     this.#assertOpen();
-    return after(this.#in.look(this.#at), next => {
-      if (next.kind === 'end-of-data') return next;
-      const from = this.#at;
-      return after(this.#in.index.place(from.object + 1), to => {
-        this.#at = to;
-        return next.kind === 'filemark' ? next : this.#in.read(from, next, into);
-      });
-    });
+    const next = this.#in.look(this.#at);
+    return next instanceof Promise ? next.then(there => this.#pass(there, into)) : this.#pass(next, into);
+  }
+
+  /** The position moves first: behind a record that cannot be read, too. */
+  #pass(next: TapeObject, into: Buffer): MaybePromise<TapeObject> {
+    if (next.kind === 'end-of-data') return next;
+    const to = this.#in.index.place(this.#at.object + 1);
+    return to instanceof Promise
+      ? to.then(place => this.#passTo(place, next, into))
+      : this.#passTo(to, next, into);
+  }
+
+  #passTo(to: Place, next: TapeObject, into: Buffer): MaybePromise<TapeObject> {
+    const from = this.#at;
+    this.#at = to;
+    return next.kind === 'record' ? this.#in.read(from, next, into) : next;
   }
 
   write(from: Buffer, as?: RecordForm): MaybePromise<TapeWriteOutcome> {
@@ -120,28 +129,34 @@ export class LogCartridge implements TapeMedium {
     if (length <= 0 || length > RECORD_LIMIT_BYTES || coding < 0 || coding > CODING_LIMIT)
       throw new RangeError(`a record of ${length} bytes with coding ${coding}`);
     if (!this.#in.fits(this.#at, 1, from.length)) return 'end-of-medium';
-    return after(this.#erase(), () => this.#grow(() => this.#in.append(from, length, coding)));
+    // At end of data, where most are written, there is nothing to erase.
+    return this.#at.object === this.#in.index.objects
+      ? this.#grow(this.#in.append(from, length, coding))
+      : after(this.#erase(), () => this.#grow(this.#in.append(from, length, coding)));
   }
 
   writeFilemarks(count: number): MaybePromise<TapeWriteOutcome> {
     this.#assertWritable();
     if (count === 0) return this.#outcome();
     if (!this.#in.fits(this.#at, count, 0)) return 'end-of-medium';
-    return after(this.#erase(), () => this.#grow(() => this.#in.appendFilemarks(count)));
+    return after(this.#erase(), () => this.#grow(this.#in.appendFilemarks(count)));
   }
 
-  /** Appends at the end, which is the position; a failure leaves the position behind what was written. */
-  #grow(append: () => MaybePromise<void>): MaybePromise<TapeWriteOutcome> {
-    const grown = (): TapeWriteOutcome => {
-      this.#at = this.#in.index.end;
-      return this.#outcome();
-    };
-    const work = append();
-    if (!(work instanceof Promise)) return grown();
-    return work.then(grown, (error: unknown) => {
-      grown();
-      throw error;
-    });
+  /** Something is appended at the end, which is the position; a failure leaves the position behind what was written. */
+  #grow(work: MaybePromise<void>): MaybePromise<TapeWriteOutcome> {
+    if (!(work instanceof Promise)) return this.#grown();
+    return work.then(
+      () => this.#grown(),
+      (error: unknown) => {
+        this.#grown();
+        throw error;
+      },
+    );
+  }
+
+  #grown(): TapeWriteOutcome {
+    this.#at = this.#in.index.end;
+    return this.#outcome();
   }
 
   #outcome(): TapeWriteOutcome {

@@ -60,9 +60,19 @@ export class FileLog implements TapeLog {
   }
 
   readPair(first: Buffer, second: Buffer, offset: number): MaybePromise<void> {
-    return second.length === 0
-      ? this.#channel.read(first, this.#base + offset)
-      : this.#channel.readPair(first, second, this.#base + offset);
+    const at = this.#base + offset;
+    if (second.length === 0) return this.#channel.read(first, at);
+    const length = first.length + second.length;
+    if (length > POOLED_BYTES) return this.#channel.readPair(first, second, at);
+    const work = this.#channel.read(this.#pooled.subarray(0, length), at);
+    if (work instanceof Promise) return work.then(() => this.#split(first, second));
+    this.#split(first, second);
+    return undefined;
+  }
+
+  #split(first: Buffer, second: Buffer): void {
+    this.#pooled.copy(first, 0, 0, first.length);
+    this.#pooled.copy(second, 0, first.length, first.length + second.length);
   }
 
   append(headers: Buffer, record: Buffer | undefined, offset: number): MaybePromise<void> {

@@ -139,7 +139,9 @@ class FileStore implements CartridgeStore {
   #logs: readonly FileLog[] = [];
   #partitions: readonly Partition[] = [];
   #attributeGeneration: number;
-  #packed: Uint8Array;
+  readonly #packed: Uint8Array;
+  /** The slot of the attributes that a crash has left behind the other. */
+  readonly #tornAttributes: number | undefined;
 
   constructor(
     { channel, writeProtected, lock }: StoreOptions,
@@ -155,9 +157,6 @@ class FileStore implements CartridgeStore {
     this.attributes = new CartridgeAttributes(packed => this.#saveAttributes(packed), attributes.packed);
     this.#tornAttributes = attributes.torn ?? attributes.older;
   }
-
-  /** A slot that a crash has left behind the other. */
-  #tornAttributes: number | undefined;
 
   get label(): StoredLabel {
     return this.#label;

@@ -20,6 +20,7 @@ export class ObjectIndex {
   readonly #read: ChunkReader;
   readonly #table: ChunkTable;
   readonly #recent = new LRUCache<number, Chunk>({ max: RECENT_CHUNKS });
+  #last: Chunk | undefined;
   #open: Chunk;
   #end: Place;
 
@@ -80,17 +81,22 @@ export class ObjectIndex {
   chunk(object: number): MaybePromise<Chunk> {
     if (object >= this.#open.start.object) return this.#open;
     const number = Math.floor(object / CHUNK_OBJECTS);
+    // Most of the time the one that was looked at last.
+    if (this.#last?.number === number) return this.#last;
     const recent = this.#recent.get(number);
-    if (recent !== undefined) return recent;
+    if (recent !== undefined) return (this.#last = recent);
     return after(this.#read(number, this.#table), chunk => {
       this.#recent.set(number, chunk);
-      return chunk;
+      return (this.#last = chunk);
     });
   }
 
   /** The place of an object that there is, or of end of data. */
   place(object: number): MaybePromise<Place> {
-    return after(this.chunk(object), chunk => chunk.place(object - chunk.start.object));
+    const chunk = this.chunk(object);
+    return chunk instanceof Promise
+      ? chunk.then(there => there.place(object - there.start.object))
+      : chunk.place(object - chunk.start.object);
   }
 
   /** The object number of the filemark that has `before` filemarks before it; Infinity when there is none. */
@@ -107,6 +113,7 @@ export class ObjectIndex {
   cut(place: Place): MaybePromise<void> {
     return after(this.chunk(place.object), chunk => {
       this.#table.cut(chunk.number);
+      this.#last = undefined;
       for (const number of [...this.#recent.keys()]) if (number >= chunk.number) this.#recent.delete(number);
       chunk.cut(place.object - chunk.start.object);
       this.#open = chunk;

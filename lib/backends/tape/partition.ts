@@ -81,24 +81,41 @@ export class Partition implements TapePartition {
 
   look({ object }: Place): MaybePromise<TapeObject> {
     if (object === this.index.objects) return END_OF_DATA;
-    return after(this.index.chunk(object), chunk => chunk.object(object - chunk.start.object));
+    const chunk = this.index.chunk(object);
+    return chunk instanceof Promise
+      ? chunk.then(there => there.object(object - there.start.object))
+      : chunk.object(object - chunk.start.object);
   }
 
   /** The record at a place, as `TapeMedium.read` has it. */
   read({ object, offset }: Place, record: TapeRecord, into: Buffer): MaybePromise<TapeRecord> {
     const { storedBytes } = record;
     const target = into.length > storedBytes ? into.subarray(0, storedBytes) : into;
-    return numbered(object, () => {
-      if (!this.#log.checked) return after(this.#log.read(target, offset + FRAME_BYTES), () => record);
-      return after(this.#log.readPair(this.#header, target, offset), () => {
-        this.#verifyHeader(object, record);
-        const due = frame.payloadChecksum.get(this.#header);
-        return after(this.#checksumOf(target, offset + FRAME_BYTES, storedBytes), checksum => {
-          if (checksum === due) return record;
-          throw new MediumError('corrupt', object, `record ${object} fails its checksum`);
-        });
-      });
-    });
+    try {
+      const work = this.#log.checked
+        ? this.#log.readPair(this.#header, target, offset)
+        : this.#log.read(target, offset + FRAME_BYTES);
+      const outcome =
+        work instanceof Promise
+          ? work.then(() => this.#verified(object, offset, record, target))
+          : this.#verified(object, offset, record, target);
+      return outcome instanceof Promise ? outcome.catch(error => fail(error, object)) : outcome;
+    } catch (error) {
+      return fail(error, object);
+    }
+  }
+
+  #verified(object: number, offset: number, record: TapeRecord, got: Buffer): MaybePromise<TapeRecord> {
+    if (!this.#log.checked) return record;
+    this.#verifyHeader(object, record);
+    const due = frame.payloadChecksum.get(this.#header);
+    const checksum = crc32c(got);
+    if (got.length < record.storedBytes) {
+      const behind = offset + FRAME_BYTES + got.length;
+      const end = offset + FRAME_BYTES + record.storedBytes;
+      return this.#checksumOfRest(checksum, behind, end).then(whole => judged(object, record, whole, due));
+    }
+    return judged(object, record, checksum, due);
   }
 
   #verifyHeader(object: number, { length, storedBytes, coding }: TapeRecord): void {
@@ -115,14 +132,7 @@ export class Partition implements TapePartition {
     throw new MediumError('corrupt', object, `what stands before record ${object} is damaged`);
   }
 
-  /** Of a record whose first bytes are in `got`; the rest is read for this. */
-  #checksumOf(got: Buffer, offset: number, length: number): MaybePromise<number> {
-    const checksum = crc32c(got);
-    return got.length === length
-      ? checksum
-      : this.#checksumOfRest(checksum, offset + got.length, offset + length);
-  }
-
+  /** Of a record whose first bytes are summed up in `checksum`. */
   async #checksumOfRest(checksum: number, offset: number, end: number): Promise<number> {
     this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     for (; offset < end; offset += SCRATCH_BYTES) {
@@ -151,10 +161,15 @@ export class Partition implements TapePartition {
         session: this.#session,
       });
     }
-    return after(this.#appended(this.#header, from, offset), () => {
-      this.index.addRecord(from.length, length, coding);
-      this.#chain = chain;
-    });
+    const work = this.#appended(this.#header, from, offset);
+    if (work instanceof Promise) return work.then(() => this.#grown(from.length, length, coding, chain));
+    this.#grown(from.length, length, coding, chain);
+    return undefined;
+  }
+
+  #grown(storedBytes: number, length: number, coding: number, chain: number): void {
+    this.index.addRecord(storedBytes, length, coding);
+    this.#chain = chain;
   }
 
   appendFilemarks(count: number): MaybePromise<void> {
@@ -211,18 +226,17 @@ export class Partition implements TapePartition {
   }
 
   #appended(headers: Buffer, record: Buffer | undefined, end: number): MaybePromise<void> {
-    const failed = (error: unknown): never => {
-      this.#log.discard(end);
-      throw error;
-    };
-    return numbered(this.index.objects, () => {
-      try {
-        const outcome = this.#log.append(headers, record, end);
-        return outcome instanceof Promise ? outcome.catch(failed) : outcome;
-      } catch (error) {
-        return failed(error);
-      }
-    });
+    try {
+      const outcome = this.#log.append(headers, record, end);
+      return outcome instanceof Promise ? outcome.catch(error => this.#givenUp(error, end)) : outcome;
+    } catch (error) {
+      return this.#givenUp(error, end);
+    }
+  }
+
+  #givenUp(error: unknown, end: number): never {
+    this.#log.discard(end);
+    return fail(error, this.index.objects);
   }
 
   /** What lies behind the place goes before anything is written there: frames never follow from two recordings. */
@@ -271,16 +285,22 @@ export class Partition implements TapePartition {
   }
 }
 
-/** Runs work on the log, whose errors name byte offsets, and makes them name the object. */
+function judged(object: number, record: TapeRecord, checksum: number, due: number): TapeRecord {
+  if (checksum === due) return record;
+  throw new MediumError('corrupt', object, `record ${object} fails its checksum`);
+}
+
+/** Errors of the log name byte offsets; a tape's name the object. */
+function fail(error: unknown, object: number): never {
+  if (!(error instanceof MediumError)) throw error;
+  throw new MediumError(error.fault, object, error.message, error.cause ?? error);
+}
+
 function numbered<T>(object: number, work: () => MaybePromise<T>): MaybePromise<T> {
-  const renumber = (error: unknown): never => {
-    if (!(error instanceof MediumError)) throw error;
-    throw new MediumError(error.fault, object, error.message, error.cause ?? error);
-  };
   try {
     const outcome = work();
-    return outcome instanceof Promise ? outcome.catch(renumber) : outcome;
+    return outcome instanceof Promise ? outcome.catch(error => fail(error, object)) : outcome;
   } catch (error) {
-    return renumber(error);
+    return fail(error, object);
   }
 }
