@@ -91,14 +91,14 @@ export const MAX_ROD_BYTES = TIB;
 /** What one command with a token had better move: as much as a segment. */
 export const OPTIMAL_ROD_BYTES = MAX_SEGMENT_BYTES;
 
-/** ROD tokens at a time, of one I_T nexus and of a target: with 256 ranges each they take 4 MiB. */
+/** ROD tokens at a time, of one I_T nexus and of a target: with 256 ranges each they take 20 MiB. */
 export const MAX_TOKENS_OF_NEXUS = 256;
 export const MAX_TOKENS = 1024;
 
 /** Tokens that one copy makes: 64 MiB of them at most wait to be fetched, with all results of all nexuses. */
 export const MAX_TOKENS_OF_COPY = 8;
 
-/** Points in time of a target's disks: each write to a disk looks at those of its own, at 50 ns for each. */
+/** Points in time of a target's disks: each write to a disk looks at those of its own, 50 µs for all of them. */
 export const MAX_POINTS_IN_TIME = 2 * MAX_TOKENS;
 
 /** How ended tokens came to their end is remembered of so many, for twice their lifetime (SPC-4 5.17.6.7). */
