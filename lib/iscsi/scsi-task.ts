@@ -1,6 +1,7 @@
 import type { SenseFacts } from '../scsi-cmds/sense.ts';
 import { Task } from '../scsi-cmds/task.ts';
 import type { Connection } from './connection.ts';
+import type { Session } from './session.ts';
 
 /** A part of a write that the target has asked for and that is coming (RFC 7143 11.8). */
 export interface Solicited {
@@ -72,10 +73,17 @@ export class ScsiTask extends Task {
   dataTag = 0;
   /** Copied from an R-Data SNACK; the status goes in a response of its own then (RFC 7143 11.16.3). */
   snackTag = 0;
+  /** The transport has let go of its response, which is not kept: made once, as each command ends with it. */
+  readonly sent: () => void;
   /** Times that its buffers are queued on an outbox. */
   sends = 0;
   /** Its response has not been acknowledged. */
   kept = false;
+
+  constructor(session: Session) {
+    super(session);
+    this.sent = () => session.free(this);
+  }
 
   override release(): void {
     super.release();

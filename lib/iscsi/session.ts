@@ -151,7 +151,7 @@ export class Session implements Carrier, Creditor {
     }
     this.tasks.delete(task.tag);
     this.#giveBack(task); // before the response, so that it announces the room
-    if (kept === undefined) respond(task, () => this.free(task));
+    if (kept === undefined) respond(task, task.sent);
     else kept.answer(task);
   }
 
