@@ -102,7 +102,7 @@ void t.test('SPC-4 6.41, SSC-4 8.5.3: SECURITY PROTOCOL OUT, what is refused', a
     ['an algorithm', '8', { algorithm: 0, key: KEY }],
     ['no key', '18', {}],
     ['a short key', '18', { key: KEY.subarray(1) }],
-    ['a key for nothing', '18', { encryption: 0, decryption: 0, key: KEY }],
+    ['a short key for nothing', '18', { encryption: 0, decryption: 0, key: KEY.subarray(1) }],
     ['data without encryption', '52', { encryption: 0, key: KEY, kad: kad(1, 'name') }],
     ['a nonce', '52', { key: KEY, kad: kad(2, 'nonce') }],
     ['data twice', '60', { key: KEY, kad: Buffer.concat([kad(1, 'name'), kad(1, 'name')]) }],
@@ -110,10 +110,17 @@ void t.test('SPC-4 6.41, SSC-4 8.5.3: SECURITY PROTOCOL OUT, what is refused', a
     ['data that is cut', '52', { key: KEY, kad: Buffer.of(1, 0) }],
   ];
   for (const [what, where, of] of wrong) t.equal(await set(b, of), `5/2600 list ${where}`, what);
+  t.equal(
+    await set(b, { encryption: 0, decryption: 0, algorithm: 0, key: KEY }),
+    '0',
+    'off, as stenc sends it',
+  );
+  t.equal((await body(b, 0x0020)).subarray(1, 4).toString('hex'), '000000');
+  await b.b.clear();
   const longer = list({ key: KEY });
   longer.writeUInt16BE(longer.length, 2);
   t.equal(pointed(await put(b, longer)), 'list 2', 'PAGE LENGTH');
-  t.equal((await body(b, 0x0020)).toString('hex'), '00'.repeat(20), 'nothing of all that was taken');
+  t.equal((await body(b, 0x0020)).subarray(1, 4).toString('hex'), '000000', 'nothing of all that was taken');
   await b.say('1b 00 00 00 00 00');
   t.equal(await set(b, { flags: 0x04, key: KEY }), '5/2600 list 5.2', 'CKOD without a cartridge');
 });

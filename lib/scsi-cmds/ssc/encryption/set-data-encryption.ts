@@ -101,7 +101,8 @@ function requestOf(unit: TapeUnit, task: Task, list: Buffer): EncryptionRequest 
   const reserved = page.reserved.get(list).findIndex(byte => byte !== 0);
   if (reserved >= 0) throw invalidFieldInParameterList(11 + reserved);
   const keyLength = page.keyLength.get(list);
-  if (keyLength !== (needsKey ? KEY_BYTES : 0)) throw invalidFieldInParameterList(18);
+  // A key that is not needed is not looked at: stenc sends one to turn encryption off.
+  if (keyLength !== KEY_BYTES && (needsKey || keyLength !== 0)) throw invalidFieldInParameterList(18);
   const from = page.length + keyLength;
   if (from > list.length) throw invalidFieldInParameterList(18);
   if (!encrypts && list.length > from) throw invalidFieldInParameterList(from);
