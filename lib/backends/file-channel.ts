@@ -17,7 +17,8 @@ import { promisify } from 'node:util';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { MediumError } from './medium-error.ts';
 import type { MediumFault } from './medium-error.ts';
-import { Pace } from './pace.ts';
+import { AT_ONCE, Pace } from './pace.ts';
+import type { Pacing } from './pace.ts';
 
 const fdatasyncLater = promisify(fdatasync);
 const fsyncLater = promisify(fsync);
@@ -51,8 +52,8 @@ const truncated = (offset: number): MediumError =>
  */
 export class FileChannel {
   #file: number;
-  readonly #reads = new Pace();
-  readonly #writes = new Pace();
+  readonly #reads: Pacing;
+  readonly #writes: Pacing;
   /** Requests in the thread pool, which must end before the descriptor may be closed and its number reused. */
   #pending = 0;
   #idle: (() => void) | undefined;
@@ -60,8 +61,11 @@ export class FileChannel {
   /** Why a sync failed: bytes that were written are lost. */
   #lost: MediumError | undefined;
 
-  constructor(file: number) {
+  /** `atOnce`: every read and write is synchronous. */
+  constructor(file: number, atOnce = false) {
     this.#file = file;
+    this.#reads = atOnce ? AT_ONCE : new Pace();
+    this.#writes = atOnce ? AT_ONCE : new Pace();
   }
 
   /** The descriptor, for fstat and its like; -1 once closed. */

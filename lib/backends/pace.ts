@@ -1,3 +1,13 @@
+export interface Pacing {
+  /** Whether a request of that many bytes may be made synchronously. */
+  maySync(bytes: number): boolean;
+  /** Tells how long a synchronous request took. */
+  took(bytes: number, ms: number): void;
+}
+
+/** For a program that serves nobody meanwhile: the thread pool would only cost. */
+export const AT_ONCE: Pacing = { maySync: () => true, took: () => undefined };
+
 /**
  * Decides whether the next request to a file is made on the event loop or through the thread pool.
  *
@@ -6,7 +16,7 @@
  * ones in a row a stretch of asynchronous requests, then one synchronous probe. Each slow probe doubles the stretch, so that a
  * device that stays slow stops the loop for one request in a thousand.
  */
-export class Pace {
+export class Pace implements Pacing {
   /** Requests still to be made asynchronously before the next probe. */
   #left = 0;
   #stretch = FIRST_STRETCH;
@@ -15,7 +25,6 @@ export class Pace {
   /** Quick requests since the last slow one. */
   #quick = 0;
 
-  /** Whether a request of that many bytes may be made synchronously. */
   maySync(bytes: number): boolean {
     if (bytes > SYNC_LIMIT_BYTES) return false;
     if (this.#left === 0) return true;
@@ -23,7 +32,6 @@ export class Pace {
     return false;
   }
 
-  /** Tells how long a synchronous request took. */
   took(bytes: number, ms: number): void {
     if (ms <= PATIENCE_MS + bytes * PATIENCE_MS_PER_BYTE) {
       this.#slow = false;

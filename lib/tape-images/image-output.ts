@@ -1,7 +1,8 @@
 import { fstatSync, write, writeSync } from 'node:fs';
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 
-const BUFFER_BYTES = 1024 * 1024;
+/** Larger pieces leave the processor's cache before the kernel has copied them. */
+const BUFFER_BYTES = 256 * 1024;
 const RETRY_MS = 2;
 
 /**

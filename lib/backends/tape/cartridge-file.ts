@@ -29,6 +29,8 @@ export interface CartridgeFileOptions {
   readonly mediaType?: string;
   /** Where the lock lies when the file's own directory may not be written. */
   readonly stateDir?: string;
+  /** The program serves nobody meanwhile: the file is read and written on the spot. */
+  readonly atOnce?: boolean;
 }
 
 /** A cartridge in a file. Rejects with one sentence that names the file when it cannot be used. */
@@ -96,7 +98,7 @@ async function open(
   try {
     const stats = fstatSync(file, { bigint: true });
     lock.identify(stats.dev, stats.ino);
-    const channel = new FileChannel(file);
+    const channel = new FileChannel(file, options.atOnce);
     if (isBlank(channel, Number(stats.size))) {
       if (writeProtected) throw new Error(`${options.path} is empty and may not be written`);
       await initialise(channel, options, dirname(medium.real));

@@ -31,7 +31,7 @@ export async function withCartridge<T>(
   const stats = await mustBeThere(path);
   // One that is empty would be made a cartridge.
   if (stats.isFile() && stats.size === 0) throw new Error(`${path} is empty and not a sanlet cartridge`);
-  const medium = await openCartridgeFile({ path, ...options });
+  const medium = await openCartridgeFile({ path, atOnce: true, ...options });
   let outcome: T;
   try {
     outcome = await work(medium);

@@ -48,7 +48,7 @@ export async function makeCartridge<T>(
   const beside = nameBeside(path);
   let medium: TapeMedium | undefined;
   try {
-    medium = await openCartridgeFile({ path: beside, ...label });
+    medium = await openCartridgeFile({ path: beside, atOnce: true, ...label });
     const outcome = await fill(medium);
     await medium.sync();
     await medium.close();
