@@ -49,6 +49,10 @@ lz4 lz4
 LIST
 
 cache=${SANLET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sanlet}
+mkdir -p "$cache"
+# One build at a time: whoever waited finds what the other one has made.
+exec 9>"$cache/building.lock"
+flock 9
 guest=$cache/guest-$(cat "$here/build.sh" "$here/init.sh" | sha256sum | cut -c1-12)
 if [ -d "$guest" ]; then
   touch "$guest"
@@ -58,7 +62,6 @@ fi
 
 # Everything is made in a directory beside the final one and renamed as a whole: a build that was
 # interrupted leaves nothing that looks like a guest.
-mkdir -p "$cache"
 work=$(mktemp -d "$cache/.building-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -128,8 +131,7 @@ rm -r "${root:?}/boot"
 echo "${modules[@]}" >"$root/etc/modules"
 
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/guest/initramfs"
-# Another build may have been quicker; its result is as good.
-mv -T "$work/guest" "$guest" 2>/dev/null || [ -d "$guest" ]
+mv -T "$work/guest" "$guest"
 # Guests of other versions of these scripts that nobody has used for a week.
 find "$cache" -mindepth 1 -maxdepth 1 -name 'guest-*' -mtime +7 -exec rm -r {} +
 echo "$guest"
