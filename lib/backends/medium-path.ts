@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { basename, dirname, join, resolve } from 'node:path';
 import { acquireLock, refuseIfLocked } from '../state/lock-file.ts';
 import type { Lock } from '../state/lock-file.ts';
+import { MediumError } from './medium-error.ts';
 
 /** Where a medium's file really lies, and where what belongs to it is kept. */
 export interface MediumPath {
@@ -16,7 +17,7 @@ export interface MediumPath {
   readonly stats: Stats | undefined;
 }
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? '';
 
 const SENTENCES: Readonly<Record<string, string>> = {
   EACCES: 'may not be opened: permission denied',
@@ -32,6 +33,12 @@ const SENTENCES: Readonly<Record<string, string>> = {
 
 /** One sentence about why a file cannot be used. */
 export function pathError(path: string, error: unknown): Error {
+  // What a file says while it is being opened has a byte and no name.
+  if (error instanceof MediumError) {
+    return codeOf(error.cause) === ''
+      ? new Error(`${path}: ${error.message}`, { cause: error })
+      : pathError(path, error.cause);
+  }
   if (!(error instanceof Error) || codeOf(error) === '') return error as Error;
   const about = (error as NodeJS.ErrnoException).path ?? path;
   return new Error(`${about} ${SENTENCES[codeOf(error)] ?? `cannot be used: ${error.message}`}`, {

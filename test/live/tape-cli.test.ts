@@ -415,6 +415,11 @@ void t.test('a disk that is full', async t => {
     code: 1,
     stderr: /\nsanlet: .*b\.tape is larger than its file system allows\n$/,
   });
+  const created = ['tape', 'create', join(directory, 'c.tape')];
+  t.match(await run(created, { shell: 'ulimit -f 100;' }), {
+    code: 1,
+    stderr: /^sanlet: .*c\.tape is larger than its file system allows\n$/,
+  });
   t.match(await tape('export', path, '/dev/full', '--format', 'simh'), {
     code: 1,
     stderr: /\nsanlet: \/dev\/full does not fit on its file system\n$/,
