@@ -71,6 +71,8 @@ export interface StreamCscd {
   sink(transferLength: number): Sink;
   /** Reads one object, a record whatever its length; throws CopyAbort. */
   object(): Promise<TapeObject>;
+  /** Goes back over one object; throws CopyAbort. */
+  back(over: 'record' | 'filemark'): Promise<void>;
   /** Writes one record. */
   put(record: Buffer): Promise<Outcome>;
   /** WRITE FILEMARKS(6); throws CopyAbort. */

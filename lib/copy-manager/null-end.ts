@@ -43,6 +43,7 @@ export function nullEnd(kind: 'block' | 'stream', initiator: Initiator, pointer:
     source,
     sink: length => sink(length, length),
     object: () => Promise.reject(unreachable()),
+    back: () => Promise.resolve(),
     put: record => Promise.resolve({ bytes: record.length, abort: undefined }),
     filemarks: () => Promise.resolve(),
     command: () => Promise.reject(unreachable()),

@@ -22,8 +22,11 @@ const MODE_SENSE = Buffer.from('1a0000000c0000000000000000000000', 'hex');
 const MODE_DATA_BYTES = 12;
 const BLOCK_LENGTH_AT = 9;
 
-/** SPACE(6), one block back (SSC-4). */
-const BACK_ONE_RECORD = Buffer.from('1100ffffff0000000000000000000000', 'hex');
+/** SPACE(6), one block or one filemark back (SSC-4). */
+const BACK_OVER = {
+  record: Buffer.from('1100ffffff0000000000000000000000', 'hex'),
+  filemark: Buffer.from('1101ffffff0000000000000000000000', 'hex'),
+} as const;
 const FIRST_RECORD_BYTES = 256 * 1024;
 
 const recordOf = (errand: Errand, bytes: number): TapeObject => ({
@@ -87,6 +90,10 @@ export class StreamEnd implements StreamCscd {
     await carryOut(this, cdb, as);
   }
 
+  back(over: 'record' | 'filemark'): Promise<void> {
+    return this.command(Buffer.from(BACK_OVER[over]), { role: 'source' });
+  }
+
   filemarks(count: number, immediate: boolean): Promise<void> {
     const cdb = Buffer.alloc(16);
     transferCdb.opcode.set(cdb, 0x10);
@@ -108,7 +115,7 @@ export class StreamEnd implements StreamCscd {
         // A longer one: back to its beginning, and again with room for it.
         errand.release();
         this.#recordBytes -= information;
-        await this.command(Buffer.from(BACK_ONE_RECORD), { role: 'source' });
+        await this.back('record');
         continue;
       }
       errand.release();

@@ -334,6 +334,14 @@ void t.test('SPC-4 6.4.6.16: 13h tape image', async t => {
   const written = (await playback(short)).length;
   const { data: told } = await tight.host.send(0, cdb84(0, 4));
   t.equal(told.readUInt32BE(8), written * 600_000, 'what came with early warning is written, and counts');
+  t.equal(x.position.object, written, 'the source stands behind what was copied');
+  t.equal(
+    (await copy(tight.host, 0, list([tight.name(0), tight.name(1)], [descriptor(0x13, 12, [[6, 2, 1]])])))
+      .said,
+    'a/0d01',
+    'there is no more room',
+  );
+  t.equal((await playback(short)).length, x.position.object, 'nor does it lose a record then');
 });
 
 void t.test('SPC-4 6.4.6.17, 6.4.6.18: 14h and 15h, persistent reservations', async t => {

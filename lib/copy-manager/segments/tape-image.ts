@@ -41,7 +41,12 @@ export const tapeImage: SegmentType = {
           if (written.status === 'rejected') throw written.reason;
           const { bytes, abort } = written.value;
           if (bytes > 0) work.wrote(bytes);
-          if (abort !== undefined) throw abort;
+          if (abort !== undefined) {
+            // The source stands behind what was copied, as if nothing had been read ahead.
+            if (step.object.kind !== 'end') await source.back(step.object.kind);
+            if (bytes === 0) await source.back('record');
+            throw abort;
+          }
           if (next.status === 'rejected') throw next.reason;
         } else {
           await destination.filemarks(1, false);
