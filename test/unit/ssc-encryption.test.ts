@@ -1,7 +1,8 @@
 /** SSC-4 8.5 by clause: tape data encryption, in process. */
 import t from 'tap';
+import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
-import { inspect } from '../../lib/scsi-cmds/ssc/encryption/record-cipher.ts';
+import { inspect, keyCheckOf, seal } from '../../lib/scsi-cmds/ssc/encryption/record-cipher.ts';
 import { ArrayTape } from '../harness/array-tape.ts';
 import type { Answer, Commander } from '../harness/commands.ts';
 import { heard, hexOf as hex, pointed, record, type TapeBench, tapeBench } from '../harness/tape-bench.ts';
@@ -137,7 +138,8 @@ void t.test('SSC-4 4.2.22: records are encrypted, and read with their key only',
   t.equal(await b.filemarks(1), '0');
 
   await medium.locate(1);
-  const stored = Buffer.alloc(1000);
+  const lies = await medium.peek();
+  const stored = Buffer.alloc(lies.kind === 'record' ? lies.storedBytes : 0);
   await medium.read(stored);
   t.notOk(stored.includes('secret'), 'not in plain text');
   t.notOk(stored.includes(KEY.subarray(0, 8)), 'nor the key');
@@ -274,6 +276,92 @@ void t.test('SSC-4 4.2.22: raw reads, and external encryption', async t => {
   await copy.rewind();
   await set(copy, { key: KEY });
   t.same((await copy.read(1000)).data, record(1000), 'a copy that its key opens');
+});
+
+void t.test('SSC-4 4.2.22: WRITE(6) of sealed records that are made up', async t => {
+  const medium = memoryCartridge();
+  const b = await tapeBench(medium);
+  const sealed = (length: number, compressed = false): Buffer =>
+    seal(record(10), KEY, keyCheckOf(KEY), {
+      format: 0,
+      authenticated: Buffer.alloc(0),
+      unauthenticated: Buffer.alloc(0),
+      noRawReads: false,
+      compressed,
+      length,
+    });
+  await set(b, { encryption: 1, decryption: 1 });
+  for (const [length, compressed] of [
+    [0, false],
+    [9, false],
+    [60_000, false],
+    [0x0100_0000, true],
+    [0xffff_ffff, true],
+    [0, true],
+  ] as const) {
+    t.match(await b.write(sealed(length, compressed)), /^7\/7404/, `${length} bytes, ${compressed}`);
+  }
+  t.equal(medium.end.object, 0);
+  // One that lies on the cartridge already, which others may have made.
+  await medium.write(sealed(60_000), { length: 60_000, coding: 2 });
+  await medium.write(sealed(10), { length: 60_000, coding: 2 });
+  await set(b, { key: KEY });
+  await b.rewind();
+  for (const what of ['7/7404 60000', '3/1100 60000']) {
+    const { data, ...answer } = await b.read(60_000);
+    t.equal(heard({ data, ...answer }), what);
+    t.equal(data.length, 0, 'and nothing that somebody else has read');
+    await b.locate(1);
+  }
+});
+
+void t.test('SSC-4 4.2.22: DECRYPT meets a compressed record that is not encrypted', async t => {
+  const b = await tapeBench(memoryCartridge());
+  const on = Buffer.from('000010000f0ec080000000010000000100000000', 'hex');
+  t.equal(await b.say('15 10 00 00 14 00', on), '0');
+  await b.write(record(40_000));
+  await set(b, { key: KEY });
+  await b.rewind();
+  t.equal(heard(await b.read(40_000)), '7/7402 40000', 'READ(6)');
+  t.equal(await b.object(), 0, 'the position stays');
+  t.equal(heard(await b.send('13 00 009c40 00')), '7/7402 40000', 'VERIFY(6)');
+  await set(b, { key: KEY, decryption: 3 });
+  t.same((await b.read(40_000)).data, record(40_000), 'MIXED');
+});
+
+void t.test('SSC-4 8.5.2.8: the next block is damaged: asking for its status does not pass it', async t => {
+  const medium = memoryCartridge();
+  const b = await tapeBench(medium);
+  await set(b, { key: KEY });
+  await b.write(record(100));
+  await b.write(record(100));
+  await b.rewind();
+  const read = medium.read.bind(medium);
+  medium.read = async into => {
+    await read(into);
+    throw new MediumError('corrupt', 0, 'record 0 fails its checksum');
+  };
+  t.equal(heard(await page(b, 0x0021)), '3/1100');
+  t.equal(await b.object(), 0);
+  medium.read = read;
+  t.same((await b.read(100)).data, record(100));
+});
+
+void t.test('SPC-4 6.41: SECURITY PROTOCOL OUT leaves no key in the buffer of the transport', async t => {
+  const b = await tapeBench(new ArrayTape());
+  const brought: Buffer[] = [];
+  const arrived = b.unit.dataArrived.bind(b.unit);
+  b.unit.dataArrived = task => {
+    brought.push(task.dataOut);
+    arrived(task);
+  };
+  for (const of of [{ key: KEY }, { key: KEY, encryption: 3 }, { key: KEY, kad: kad(2, 'nonce') }]) {
+    await put(b, list(of));
+  }
+  const long = Buffer.concat([list({ key: KEY }), Buffer.of(0)]);
+  t.equal(pointed(await put(b, long)), 'list 2');
+  t.equal(brought.length, 4);
+  for (const bytes of brought) t.notOk(bytes.includes(KEY.subarray(0, 4)));
 });
 
 void t.test('SSC-4 8.5.3: SCOPE, LOCK and the key instance counter', async t => {

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { ascii, bit, bytes, u32, u8 } from '../../../bytes/fields.ts';
 import { layout } from '../../../bytes/layout.ts';
+import { MAX_BLOCK_BYTES } from '../limits.ts';
 
 /**
  * An encrypted record as it lies on the medium: this header, authenticated key-associated data, unauthenticated ones, the
@@ -91,11 +92,16 @@ export function inspect(sealed: Buffer): SealedRecord | undefined {
   if (header.version.get(sealed) !== VERSION || header.mark.get(sealed) !== MARK) return undefined;
   const start = bodyAt(sealed);
   if (sealed.length < start + TAG_BYTES + 1) return undefined;
+  const length = header.recordBytes.get(sealed);
+  if (length === 0 || length > MAX_BLOCK_BYTES) return undefined;
+  const compressed = header.compressed.get(sealed);
+  // Who brings a sealed record may have made it up: what it says must be what is there.
+  if (!compressed && length !== sealed.length - start - TAG_BYTES) return undefined;
   const middle = header.length + header.authenticatedBytes.get(sealed);
   return {
     noRawReads: header.noRawReads.get(sealed),
-    compressed: header.compressed.get(sealed),
-    length: header.recordBytes.get(sealed),
+    compressed,
+    length,
     format: header.kadFormat.get(sealed),
     authenticated: Uint8Array.from(sealed.subarray(header.length, middle)),
     unauthenticated: Uint8Array.from(sealed.subarray(middle, start)),

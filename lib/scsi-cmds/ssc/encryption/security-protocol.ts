@@ -127,7 +127,11 @@ export const securityProtocolOut = command<TapeUnit>({
   },
   run(unit, task) {
     if (task.dataOut.length < task.wantedOut) throw parameterListLengthError();
-    if (task.wantedOut > 0) setDataEncryption(unit, task); // SPC-4 6.41: a length of 0 is no error
+    try {
+      if (task.wantedOut > 0) setDataEncryption(unit, task); // SPC-4 6.41: a length of 0 is no error
+    } finally {
+      task.dataOut.fill(0); // there is a key in it, right or wrong, and the transport's buffer is used again
+    }
     task.good();
   },
 });

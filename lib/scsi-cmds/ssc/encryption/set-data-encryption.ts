@@ -146,7 +146,6 @@ export function setDataEncryption(unit: TapeUnit, task: Task): void {
     return;
   }
   unit.encryption.set(task.nexus, requestOf(unit, task, list));
-  list.fill(0, page.length); // the transport's buffer is used again
 }
 
 /** Page code of it, and of the data encryption capabilities. */

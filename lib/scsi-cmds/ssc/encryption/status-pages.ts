@@ -85,8 +85,11 @@ export async function nextBlockStatus(unit: TapeUnit, { nexus }: Task): Promise<
     return body;
   }
   const sealed = Buffer.alloc(next.storedBytes);
-  await medium.read(sealed);
-  await medium.spaceRecords(-1);
+  try {
+    await medium.read(sealed);
+  } finally {
+    await medium.spaceRecords(-1); // also over one that is damaged, which a READ has to come upon
+  }
   const record = inspect(sealed);
   if (record === undefined) {
     nextBlock.encryption.set(body, Encryption.UNREADABLE);

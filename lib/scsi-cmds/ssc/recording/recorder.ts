@@ -111,14 +111,15 @@ export class Recorder {
     parameters: EncryptionParameters,
   ): MaybePromise<TapeObject> {
     if (next.kind !== 'record') return medium.read(into);
+    const encrypted = (next.coding & ENCRYPTED) !== 0;
+    if (!encrypted && parameters.decryption === DecryptionMode.DECRYPT) throw protectedData(UNENCRYPTED);
     if (next.coding === 0) {
-      if (parameters.decryption === DecryptionMode.DECRYPT) throw protectedData(UNENCRYPTED);
       const object = medium.read(into);
       return object instanceof Promise
         ? object.then(come => this.#came(come, next))
         : this.#came(object, next);
     }
-    if ((next.coding & ENCRYPTED) !== 0 && parameters.decryption === DecryptionMode.DISABLE) {
+    if (encrypted && parameters.decryption === DecryptionMode.DISABLE) {
       throw protectedData(UNABLE_TO_DECRYPT);
     }
     return this.#readCoded(medium, next, into, parameters);
@@ -170,7 +171,11 @@ export class Recorder {
       if (opened === stored) return stored; // raw
       record = opened;
     }
-    if (!isCompressed(next.coding)) return record;
+    if (!isCompressed(next.coding)) {
+      // What is not there of it would be somebody's old data.
+      if (record.length === next.length) return record;
+      throw new MediumError('corrupt', object, `record ${object} is of another length than it says`);
+    }
     try {
       return await decompress(record, next.length);
     } catch (error) {
