@@ -383,3 +383,29 @@ void t.test('SSC-4 7.2, 8.3.4: FORMAT MEDIUM as st asks for two partitions, with
   t.equal(await b.say('04 00 00 0000 00'), '0');
   t.same(sizes(), [1_000_000_000], 'one partition again');
 });
+
+void t.test(
+  'SSC-4 8.3.1: MODE SENSE(6) of a drive that a cartridge has left, which it could only read',
+  async t => {
+    const old = memoryCartridge({ mediaType: 'LTO-5' });
+    const b = await tapeBench(old, drive('ULT3580-TD7'));
+    t.equal((await b.send('1a 00 00 00 0c 00')).data[2]! & 0x80, 0x80, 'WP');
+    await b.unit.eject();
+    t.equal((await b.send('1a 00 00 00 0c 00')).data[2]! & 0x80, 0);
+  },
+);
+
+void t.test('SSC-4 4.2.22: a drive that is taken away forgets its keys', async t => {
+  const b = await tapeBench(memoryCartridge());
+  const key = Buffer.alloc(32, 0x11);
+  const list = Buffer.concat([
+    Buffer.from('0010 0030 40 00 02 02 01 00 00 00000000000000 0020'.replaceAll(' ', ''), 'hex'),
+    key,
+  ]);
+  t.equal(await b.say('b5 20 0010 00 00 00000034 00 00', list), '0', 'SECURITY PROTOCOL OUT');
+  const { key: kept } = b.unit.encryption.of(b.a.nexus)!;
+  t.same(kept, key);
+  await b.unit.close();
+  t.equal(b.unit.encryption.any, false);
+  t.same(kept, Buffer.alloc(32), 'written over');
+});

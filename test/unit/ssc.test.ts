@@ -107,8 +107,10 @@ for (const [name, make] of [
     await b.setBlock(8);
     medium.warnAfter = 100;
     medium.fullAfter = 3;
+    const before = medium.syncs;
     t.equal(heard(await b.writeFixed(5, record(40))), 'd/0002 EOM 2', 'blocks not written');
     t.equal(medium.objects.length, 3);
+    t.equal(medium.syncs, before + 1, 'and those that count as written are on the medium');
     medium.warnAfter = 1;
     medium.fullAfter = 100;
     await b.rewind();

@@ -411,7 +411,7 @@ export class TapeUnit extends LogicalUnit {
   async eject(): Promise<TapeMedium | undefined> {
     await this.unload();
     const cartridge = this.#cartridge;
-    this.#cartridge = undefined;
+    this.#hold(undefined);
     this.#unreadable = false;
     return cartridge;
   }
@@ -465,6 +465,7 @@ export class TapeUnit extends LogicalUnit {
     const cartridge = this.#cartridge;
     this.#hold(undefined);
     this.#loaded = false;
+    this.encryption.reset();
     await cartridge?.close();
   }
 }

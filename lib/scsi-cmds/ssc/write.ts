@@ -98,7 +98,11 @@ async function write(unit: TapeUnit, task: Task, cdb: Cdb): Promise<void> {
       const facts = unit.explain(task, error);
       return unit.check(task, { ...facts, information: residualOf(transfer, done) });
     }
-    if (outcome === 'end-of-medium') return unit.check(task, volumeOverflow(residualOf(transfer, done)));
+    if (outcome === 'end-of-medium') {
+      // What went well counts as written.
+      await unit.synchronize();
+      return unit.check(task, volumeOverflow(residualOf(transfer, done)));
+    }
   }
   await finishWriting(unit, task, records > 0 ? zone : undefined, unit.bufferedMode === 0);
 }
