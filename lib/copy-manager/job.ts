@@ -135,12 +135,16 @@ export class Job implements Work {
     const type = segmentTypes.get(segmentHeader.type.get(bytes))!;
     const from = await this.#end(type, bytes, 'source');
     const destination = await this.#end(type, bytes, 'destination');
-    const source = await this.#rods.still(from, destination);
-    if (this.stopped) return;
     this.#holds = type.holds === true;
     const cat = segmentHeader.cat.get(bytes);
     const destinationCount = segmentHeader.destinationCount.get(bytes);
-    await type.run({ bytes, number, cat, destinationCount, source, destination }, this);
+    try {
+      const source = await this.#rods.still(from, destination);
+      if (this.stopped) return;
+      await type.run({ bytes, number, cat, destinationCount, source, destination }, this);
+    } finally {
+      this.#rods.segmentOver();
+    }
   }
 
   /** Segments that have their turn after all others, also when one of those failed. */
@@ -182,6 +186,8 @@ export class Job implements Work {
   }
 
   async pump(order: MoveOrder): Promise<PumpResult> {
+    // It was stopped while the segment asked for something else.
+    if (this.stopped) return { written: 0, abort: undefined };
     const pump = new Pump(
       {
         sourceData: this.sourceData,

@@ -15,6 +15,7 @@ import {
   MAX_RESULTS_OF_NEXUS,
   MAX_SEGMENTS,
 } from '../../lib/copy-manager/limits.ts';
+import { HeldData } from '../../lib/copy-manager/held-data.ts';
 import { transferCount } from '../../lib/copy-manager/receive-copy.ts';
 import type { LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
@@ -24,6 +25,7 @@ import {
   SlowDisk,
   cdb83,
   cdb84,
+  cdb84lid4,
   copy,
   dice,
   dump,
@@ -1013,6 +1015,63 @@ void t.test(
     }
   },
 );
+
+void t.test(
+  'SPC-4 6.3: a copy that is stopped while it reads the block that it is to change in part writes nothing: COPY OPERATION ABORT',
+  async t => {
+    const source = memoryDisk({ bytes: 16 * MIB });
+    const target = new SlowDisk(memoryDisk({ bytes: 16 * MIB }));
+    await fill(source, Buffer.alloc(16 * MIB, 1));
+    const { host, name } = await rig({ disk: source }, { disk: target });
+    let open!: () => void;
+    const gate = new Promise<void>(resolve => {
+      open = resolve;
+    });
+    target.pace = () => gate;
+    const move = Buffer.alloc(32);
+    move[0] = 0x0a;
+    move.writeUInt16BE(28, 2);
+    move.writeUInt16BE(1, 6);
+    move.writeUInt32BE(15 * MIB, 8);
+    move.writeUInt16BE(100, 30);
+    const working = copy(host, 0, list([name(0), name(1)], [move], { id: 3 }));
+    while (target.underWay === 0) await turn();
+    const abort = host.send(0, cdb84lid4(0x1c, 3, 0, 0x83));
+    await turn();
+    open();
+    t.equal((await abort).status, Status.GOOD);
+    t.equal((await working).said, 'a/2f02');
+    t.same(target.writes, []);
+  },
+);
+
+void t.test('SPC-4 5.17.4.5: held data takes no more room in short records than in long ones', async t => {
+  const kept = new HeldData();
+  const before = process.memoryUsage().heapUsed;
+  const one = Buffer.alloc(1);
+  for (let i = 0; i < HELD_DATA_BYTES; i++) {
+    one[0] = i % 251;
+    kept.add(one);
+  }
+  t.ok(process.memoryUsage().heapUsed - before < 48 * MIB);
+  t.equal(kept.discarded, false);
+  const wanted = Buffer.from(Array.from({ length: HELD_DATA_BYTES }, (_, i) => i % 251));
+  t.ok(kept.bytes.equals(wanted));
+
+  const random = dice(5);
+  let all: Buffer = wanted;
+  for (let i = 0; i < 200; i++) {
+    const more = random.bytes(random.pick([0, 1, 700, 5000, 300_000, HELD_DATA_BYTES + 3]));
+    kept.add(more);
+    all = Buffer.concat([all, more]).subarray(-HELD_DATA_BYTES);
+    if (i % 10 === 0) t.ok(kept.bytes.equals(all), `after ${i}`);
+  }
+  t.equal(kept.discarded, true);
+  t.equal(kept.length, HELD_DATA_BYTES);
+  kept.drop();
+  kept.add(Buffer.from('again'));
+  t.equal(kept.bytes.toString(), 'again');
+});
 
 void t.test('what an end says, the copy passes on (SPC-4 5.17.7.4)', async t => {
   const source = memoryDisk({ bytes: 16 * MIB });

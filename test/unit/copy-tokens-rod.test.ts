@@ -211,6 +211,23 @@ void t.test('SPC-4 5.17.7.6: EXTENDED COPY(LID1) from a ROD onto the blocks that
   }
 });
 
+void t.test(
+  'SPC-4 5.17.7.6: EXTENDED COPY(LID1) from a ROD onto its own unit, more segments than there are points in time',
+  async t => {
+    const { host, name, source, data, manager } = await ground();
+    const move = segment({ type: 2, from: 0, to: 1, blocks: 2, lba: 0, toLba: 3 });
+    const segments = Array.from({ length: MAX_POINTS_IN_TIME + 10 }, () => move);
+    const cscds = [rodCscd({ type: REFERENCE }), name(0)];
+    const done = await copy(host, 0, list(cscds, [populateRange(0, [2, 2]), ...segments]));
+    t.equal(done.said, '');
+    // Blocks 2 and 3 go to 3 and 4, again and again.
+    const wanted = Buffer.from(data);
+    blocks(data, [2, 1], [2, 1]).copy(wanted, 3 * B);
+    t.ok((await dump(source)).equals(wanted));
+    t.equal(manager.tokens.room.usedBytes, 0);
+  },
+);
+
 void t.test('SPC-4 5.17.7.2: residual data of a ROD, and of its holes', async t => {
   const { host, name, data, tape } = await ground();
   const done = await copy(
@@ -539,6 +556,8 @@ void t.test(
     const over = await copy4(host, 0, list4(cscds(1), [populateRange(0, [0, 1])]));
     t.equal(over.said, '5/550c');
     t.equal((await scribble(host, 0, 8)).said, '', 'writes go on');
+    const nothing = Array.from({ length: 100 }, () => populateRanges(0, []));
+    t.equal((await copy4(host, 0, list4([rodCscd()], nothing))).said, '', 'no blocks need none');
     manager.tokens.clear();
     t.equal(
       (await copy4(host, 0, list4(cscds(1), [populateRange(0, [0, 1])]))).said,

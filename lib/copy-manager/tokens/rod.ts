@@ -78,6 +78,11 @@ export class Rod {
 
   /** Adds blocks at the end. They lie in the medium and none of them is in it yet. Rejects with INSUFFICIENT RESOURCES TO CREATE ROD. */
   async add(ranges: readonly BlockRange[], room: PreservationRoom): Promise<void> {
+    // No blocks need no point in time, of which there are so many.
+    if (blocksOf(ranges) === 0) {
+      if (this.#type.pointInTime === 'either') this.#type = EITHER.reserved;
+      return;
+    }
     const point = await this.#preserve(ranges, room);
     if (point !== undefined) this.#points.push(point);
     for (const { lba, blocks } of ranges) {

@@ -45,8 +45,8 @@ export function lunOf(initiator: Initiator, nexus: Nexus, unit: LogicalUnit): nu
 /** The RODs of one EXTENDED COPY (SPC-4 5.17.7.5). */
 export class Rods {
   readonly #rods: ListedRod[] = [];
-  /** For one segment each. */
-  readonly #stills: Rod[] = [];
+  /** Of the present segment. */
+  #still: Rod | undefined;
   readonly #store: TokenStore;
   readonly #nexus: Nexus;
   /** The unit that EXTENDED COPY was sent to. */
@@ -171,9 +171,14 @@ export class Rods {
     if (!(source instanceof RodEnd) || source.rod.type.pointInTime !== undefined) return source;
     const lun = destination?.kind === 'block' ? destination.lun : undefined;
     if (lun === undefined || this.#unit.device!.unit(this.#nexus, lun) !== source.rod.unit) return source;
-    const still = await source.rod.preserved(this.#store.room);
-    this.#stills.push(still);
-    return source.of(still);
+    this.#still = await source.rod.preserved(this.#store.room);
+    return source.of(this.#still);
+  }
+
+  /** The segment is over, well or not: the next one begins with what is there then. */
+  segmentOver(): void {
+    this.#still?.release();
+    this.#still = undefined;
   }
 
   /** All segments have been processed: tokens for those who want one. Throws INSUFFICIENT RESOURCES TO CREATE ROD TOKEN. */
@@ -193,7 +198,6 @@ export class Rods {
 
   /** The copy is over, well or not. */
   finish(): void {
-    for (const still of this.#stills) still.release();
     for (const { rod, use, address, handedOver } of this.#rods) {
       if (use !== undefined) use.end(address.removesToken);
       else if (!handedOver) rod?.release();
