@@ -32,8 +32,11 @@ export interface Command<U extends LogicalUnit> {
   readonly medium?: boolean;
   /** Alters the medium: DATA PROTECT when it is write protected. */
   readonly writes?: boolean;
-  /** Alters what every nexus has of the unit beside the medium: a view of a disk that may only read does not. */
-  readonly alters?: boolean;
+  /**
+   * Alters what every nexus has of the unit beside the medium: a view that may only read does not. `in-part`: of a tape some
+   * of it takes only what reading does, and the command says which.
+   */
+  readonly alters?: boolean | 'in-part';
   /** Runs while a unit attention is pending and leaves it pending (SAM-5 5.14.2): INQUIRY, REPORT LUNS, REQUEST SENSE. */
   readonly passesAttention?: boolean;
   /**

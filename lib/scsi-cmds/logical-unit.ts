@@ -162,8 +162,8 @@ export abstract class LogicalUnit {
 
   #requireWritable(row: Command<never>, task: Task): void {
     if (row.writes === true && (task.readOnly || this.writeProtected)) throw writeProtected();
-    // A tape is not read without its block length being set.
-    if (task.readOnly && row.alters === true && this.deviceType === DeviceType.DISK) throw writeProtected();
+    const alters = row.alters === 'in-part' ? this.deviceType !== DeviceType.TAPE : row.alters === true;
+    if (task.readOnly && alters) throw writeProtected();
   }
 
   /** The carrier has brought what the task wanted. */

@@ -687,6 +687,8 @@ void t.test('SAM-5 4.7: a view that may not write does not move anything', async
   const view = { map: new Map([[0, { name: 'lib', readOnly: true }]]), sights: new Map() };
   const b = await new Commander(rig.device, { ...other, view }).clear();
   t.equal((await b.send(0, moveCdb(SLOT, DRIVE))).said, '7/2700');
+  t.equal((await b.send(0, `1b 00 0300 00 00`)).said, '7/2700', 'nor does it open the station');
+  t.equal(rig.unit.stationOpen, false);
   t.equal((await b.send(0, statusCdb())).said, '');
   t.equal((await b.send(0, '1a 08 1d 00 ff 00')).data[2], 0, 'a changer has no WP to show it by');
 });

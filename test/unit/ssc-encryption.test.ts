@@ -4,7 +4,7 @@ import { MediumError } from '../../lib/backends/medium-error.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { inspect, keyCheckOf, seal } from '../../lib/scsi-cmds/ssc/encryption/record-cipher.ts';
 import { ArrayTape } from '../harness/array-tape.ts';
-import type { Answer, Commander } from '../harness/commands.ts';
+import { type Answer, Commander, nexus } from '../harness/commands.ts';
 import { heard, hexOf as hex, pointed, record, type TapeBench, tapeBench } from '../harness/tape-bench.ts';
 
 const page = async (b: TapeBench, code: number, who: Commander = b.a, length = 0xffff): Promise<Answer> =>
@@ -363,6 +363,38 @@ void t.test('SPC-4 6.41: SECURITY PROTOCOL OUT leaves no key in the buffer of th
   t.equal(brought.length, 4);
   for (const bytes of brought) t.notOk(bytes.includes(KEY.subarray(0, 4)));
 });
+
+void t.test(
+  'SSC-4 8.5.3: MODE SELECT and SECURITY PROTOCOL OUT through a view that may only read',
+  async t => {
+    const b = await tapeBench(memoryCartridge());
+    await set(b, { key: KEY });
+    await b.write(record(100));
+    await b.rewind();
+    const view = { map: new Map([[0, { name: 't0', readOnly: true }]]), sights: new Map() };
+    const reader = await new Commander(b.device, {
+      ...nexus('iqn.test:reader', '400000000003'),
+      view,
+    }).clear();
+    t.equal(await set(b, { key: OTHER_KEY }, reader), '7/2700', 'a key for all');
+    t.equal(await set(b, { encryption: 0, decryption: 0 }, reader), '7/2700', 'or none');
+    t.equal(heard(await b.send('00')), '0', 'the others are told nothing');
+    t.equal((await body(b, 0x0020)).subarray(0, 8).toString('hex'), '4202020100000001');
+    t.equal(await set(b, { scope: 1, encryption: 0, key: KEY }, reader), '0', 'one of its own to read with');
+    t.same((await reader.send(0, '08 00 000064 00')).data, record(100));
+
+    const compression = Buffer.from('000010000f0ec080000000010000000100000000', 'hex');
+    const select = async (cdb: string, list = ''): Promise<string> =>
+      heard(await reader.send(0, cdb, { out: Buffer.from(list, 'hex') }));
+    t.equal(heard(await reader.send(0, '15 10 00 00 14 00', { out: compression })), '7/2700', 'a page');
+    t.equal(await select('15 12 00 00 00 00'), '7/2700', 'RTD');
+    t.equal(await select('4c 02 c0 00 00 00 00 00 00 00'), '7/2700', 'LOG SELECT');
+    t.equal(await select('82 00 02'), '7/2700', 'ALLOW OVERWRITE');
+    t.equal(b.unit.compression, false);
+    t.equal(await select('15 10 00 00 0c 00', '000010080000000000000200'), '0', 'setblk of st');
+    t.equal(b.unit.blockLength, 512);
+  },
+);
 
 void t.test('SSC-4 8.5.3: SCOPE, LOCK and the key instance counter', async t => {
   const medium = memoryCartridge();

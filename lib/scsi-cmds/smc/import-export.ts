@@ -20,6 +20,7 @@ export const openCloseImportExport = command<ChangerUnit>({
   opcode: 0x1b,
   cdb,
   access: 'write',
+  alters: true,
   ordering: 'exclusive',
   tolerated: LUN_BITS,
   timeoutSeconds: 300,

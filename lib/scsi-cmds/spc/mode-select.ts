@@ -3,7 +3,12 @@ import { layout } from '../../bytes/layout.ts';
 import type { MaybePromise } from '../../bytes/maybe-promise.ts';
 import { type Command, command } from '../command.ts';
 import type { LogicalUnit } from '../logical-unit.ts';
-import { invalidFieldInCdb, invalidFieldInParameterList, parameterListLengthError } from '../sense.ts';
+import {
+  invalidFieldInCdb,
+  invalidFieldInParameterList,
+  parameterListLengthError,
+  writeProtected,
+} from '../sense.ts';
 import type { Task } from '../task.ts';
 import { Attention } from '../unit-attention.ts';
 import { LUN_BITS } from './allocation.ts';
@@ -34,6 +39,9 @@ const header10 = layout(8, {
 });
 
 function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof header10): MaybePromise<void> {
+  // A tape is not read without its block length being set; its pages and what is saved are everybody's.
+  const { readOnly, cdb } = task;
+  if (readOnly && (cdb6.revertToDefaults.get(cdb) || cdb6.savePages.get(cdb))) throw writeProtected();
   if (cdb6.revertToDefaults.get(task.cdb)) return change(unit, task, unit.modePages.revert());
   const list = task.dataOut;
   if (list.length < task.wantedOut) throw parameterListLengthError();
@@ -54,6 +62,7 @@ function select(unit: LogicalUnit, task: Task, header: typeof header6 | typeof h
   }
   const from = header.length + described;
   if (list.length < from) throw parameterListLengthError();
+  if (readOnly && list.length > from) throw writeProtected();
   // SPC-4 6.11: without PF what follows has no standard meaning.
   if (list.length > from && !cdb6.pageFormat.get(task.cdb)) throw invalidFieldInCdb(1, 4);
 
@@ -96,7 +105,7 @@ const modeSelect = (
     opcode,
     cdb,
     access: 'write',
-    alters: true,
+    alters: 'in-part',
     ordering: 'exclusive',
     portState: 'standby',
     tolerated: LUN_BITS,

@@ -21,6 +21,7 @@ export const allowOverwrite = command<TapeUnit>({
   opcode: 0x82,
   cdb,
   access: 'write',
+  alters: true,
   ordering: 'exclusive',
   medium: true,
   timeoutSeconds: 60,

@@ -1,6 +1,6 @@
 import { bit, bits, bytes, u16, u8 } from '../../../bytes/fields.ts';
 import { layout } from '../../../bytes/layout.ts';
-import { invalidFieldInParameterList, parameterListLengthError } from '../../sense.ts';
+import { invalidFieldInParameterList, parameterListLengthError, writeProtected } from '../../sense.ts';
 import type { Task } from '../../task.ts';
 import type { TapeUnit } from '../tape-unit.ts';
 import {
@@ -128,6 +128,8 @@ export function setDataEncryption(unit: TapeUnit, task: Task): void {
   if (page.pageLength.get(list) !== list.length - 4) throw invalidFieldInParameterList(2);
   const scope = page.scope.get(list);
   if (scope > Scope.ALL_I_T_NEXUS) throw invalidFieldInParameterList(4, 7);
+  // A view that may only read has a key of its own, and not a say in how others write.
+  if (scope === Scope.ALL_I_T_NEXUS && task.readOnly) throw writeProtected();
   if (scope === Scope.PUBLIC) {
     // All but SCOPE and LOCK is ignored.
     unit.encryption.set(task.nexus, {
