@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { memoryDisk } from '../../lib/backends/memory.ts';
+import { addCopyManager } from '../../lib/copy-manager/copy-manager.ts';
 import type { PortalName } from '../../lib/copy-manager/cscd/descriptor.ts';
 import { leadsTo } from '../../lib/iscsi/own-portals.ts';
 import { IscsiNode } from '../../lib/iscsi/node.ts';
@@ -10,13 +11,16 @@ import { silent } from '../../lib/log.ts';
 import { San } from '../../lib/san.ts';
 import { absentUnit } from '../../lib/scsi-cmds/absent-unit.ts';
 import { encodeLun } from '../../lib/scsi-cmds/lun.ts';
+import { disk } from '../../lib/scsi-cmds/sbc/disk-unit.ts';
 import { TargetDevice } from '../../lib/scsi-cmds/target-device.ts';
 import {
   cdb83,
   copy,
+  cscd,
   dice,
   dump,
   fill,
+  identity,
   list,
   MIB,
   rig,
@@ -255,4 +259,18 @@ void t.test('SPC-4 6.2, 6.30, 6.4.5.7: CHANGE ALIASES, REPORT ALIASES and CSCDs 
   await new Promise<void>(resolve => device.unit(host.nexus, 0).reset(resolve));
   await host.clear();
   t.equal((await report()).length, 8, 'a reset of the unit has cleared it');
+});
+
+void t.test('SPC-4 6.4.5.6: units are found by their NAA however long the name of the target is', async t => {
+  const device = new TargetDevice(`iqn.2026-01.test:${'n'.repeat(206)}`, absentUnit());
+  const [a, b] = [memoryDisk({ bytes: MIB }), memoryDisk({ bytes: MIB })];
+  const units = [a, b].map((backend, lun) => disk({ identity: identity(`u${lun}`), backend }));
+  units.forEach((unit, lun) => device.add(lun, unit));
+  addCopyManager(device);
+  const host = await new Commander(device).clear();
+  const data = dice(1).bytes(8192);
+  await fill(a, data);
+  const cscds = units.map(({ identity: { naa } }) => cscd({ designator: naa }));
+  t.equal((await copy(host, 0, list(cscds, [seg(0, 1)]))).said, '');
+  t.ok((await dump(b, 8192, 2048)).equals(data));
 });

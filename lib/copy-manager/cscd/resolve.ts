@@ -25,8 +25,9 @@ interface Located {
 }
 
 /** INQUIRY for the Device Identification VPD page (SPC-4 6.6, 7.8.6). */
-const INQUIRY_83 = Buffer.from('12018300ff0000000000000000000000', 'hex');
-const PAGE_BYTES = 255;
+const INQUIRY_83 = Buffer.from('12018304000000000000000000000000', 'hex');
+/** Room for two iSCSI names, of 223 bytes each, and all else. */
+const PAGE_BYTES = 1024;
 const PAGE_HEADER_BYTES = 4;
 
 /** Whether a portal is one of those that the copy manager's own target is reached by. */
