@@ -32,6 +32,9 @@ export const HELD_DATA_BYTES = MIB;
 /** Finished copies whose held data is kept, 64 MiB in all; the oldest give way. */
 export const MAX_COPIES_WITH_HELD_DATA = 64;
 
+/** Those of one I_T nexus: it takes nothing from the others before. */
+export const MAX_HELD_OF_NEXUS = 16;
+
 /** MAXIMUM STREAM DEVICE TRANSFER SIZE: the largest read or write of a tape. */
 export const MAX_STREAM_TRANSFER_BYTES = 8 * MIB;
 

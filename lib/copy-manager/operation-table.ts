@@ -4,6 +4,7 @@ import {
   MAX_COPIES,
   MAX_COPIES_OF_NEXUS,
   MAX_COPIES_WITH_HELD_DATA,
+  MAX_HELD_OF_NEXUS,
   MAX_NEXUSES_WITH_RESULTS,
   MAX_RESULTS_OF_NEXUS,
 } from './limits.ts';
@@ -57,7 +58,12 @@ export class OperationTable {
   /** Results of an earlier copy with the same list identifier are gone. */
   add(operation: CopyOperation): void {
     this.#running.add(operation);
-    if (operation.listId !== undefined) this.#results.get(operation.nexus.id)?.delete(operation.listId);
+    if (operation.listId === undefined) return;
+    const known = this.#results.get(operation.nexus.id);
+    const earlier = known?.get(operation.listId);
+    if (earlier === undefined) return;
+    known!.delete(operation.listId);
+    this.#holding.delete(earlier);
   }
 
   find(nexus: Nexus, listId: number): CopyOperation | undefined {
@@ -78,6 +84,7 @@ export class OperationTable {
     const known = this.#results.get(operation.nexus.id);
     if (known === undefined || known.get(operation.listId!) !== operation) return;
     known.delete(operation.listId!);
+    this.#holding.delete(operation);
     if (known.size === 0) this.#results.delete(operation.nexus.id);
   }
 
@@ -97,20 +104,25 @@ export class OperationTable {
     if (known === undefined) this.#results.set(operation.nexus.id, (known = new Map()));
     known.set(listId, operation);
     // The first of them is the oldest.
-    for (const old of known.keys()) {
+    for (const [id, old] of known) {
       if (known.size <= MAX_RESULTS_OF_NEXUS) break;
-      known.delete(old);
+      known.delete(id);
+      this.#holding.delete(old);
     }
   }
 
-  /** SPC-4 5.17.4.5: dropped when the room is needed. */
+  /** SPC-4 5.17.4.5: dropped when the room is needed, first that of the nexus that needs it. */
   #keepHeld(operation: CopyOperation): void {
+    for (const old of this.#holding) if (old.held === undefined) this.#holding.delete(old);
     this.#holding.add(operation);
-    for (const old of this.#holding) {
-      if (this.#holding.size <= MAX_COPIES_WITH_HELD_DATA && old.held !== undefined) break;
-      old.held?.drop();
-      this.#holding.delete(old);
-    }
+    const own = [...this.#holding].filter(({ nexus }) => nexus.id === operation.nexus.id);
+    if (own.length > MAX_HELD_OF_NEXUS) this.#dropFirst(own);
+    else if (this.#holding.size > MAX_COPIES_WITH_HELD_DATA) this.#dropFirst(this.#holding);
+  }
+
+  #dropFirst([oldest]: Iterable<CopyOperation>): void {
+    oldest?.held?.drop();
+    this.#holding.delete(oldest!);
   }
 
   /** Resolves when no copy runs. */

@@ -11,6 +11,7 @@ import {
   MAX_COPIES_OF_NEXUS,
   MAX_CSCDS,
   MAX_DESCRIPTOR_LIST_BYTES,
+  MAX_HELD_OF_NEXUS,
   MAX_INLINE_BYTES,
   MAX_RESULTS_OF_NEXUS,
   MAX_SEGMENTS,
@@ -1072,6 +1073,29 @@ void t.test('SPC-4 5.17.4.5: held data takes no more room in short records than 
   kept.add(Buffer.from('again'));
   t.equal(kept.bytes.toString(), 'again');
 });
+
+void t.test(
+  'SPC-4 5.17.4.5: held data of one nexus gives way to none of another: RECEIVE COPY DATA(LID1)',
+  async t => {
+    const { host, name, device } = await rig({ disk: memoryDisk({ bytes: MIB }) });
+    const other = await new Commander(device, nexus('other')).clear();
+    const hold = segment({ type: 2, from: 0, to: 0, blocks: 1, toLba: 1 });
+    hold[0] = 0x0d;
+    const kept = async (to: Commander, id: number): Promise<void> => {
+      t.equal((await copy(to, 0, list([name(0)], [hold], { id, usage: 0 }))).said, '');
+    };
+    const has = async (of: Commander, id: number): Promise<number> =>
+      (await of.send(0, cdb84(1, id))).data.readUInt32BE(0);
+    await kept(other, 1);
+    for (let i = 0; i < 100; i++) await kept(host, 7);
+    t.equal(await has(host, 7), 512, 'what has been replaced by the next of that name is gone');
+    for (let id = 0; id < 100; id++) await kept(host, id);
+    t.equal(await has(other, 1), 512);
+    t.equal(await has(host, 99), 512);
+    t.equal(await has(host, 100 - MAX_HELD_OF_NEXUS), 512);
+    t.equal(await has(host, 99 - MAX_HELD_OF_NEXUS), 0, 'its own oldest');
+  },
+);
 
 void t.test('what an end says, the copy passes on (SPC-4 5.17.7.4)', async t => {
   const source = memoryDisk({ bytes: 16 * MIB });
