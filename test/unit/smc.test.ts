@@ -168,6 +168,12 @@ void t.test('SMC-3 6.5: MOVE MEDIUM carries cartridges between all places', asyn
   t.equal(await move(DRIVE + 1, SLOT + 4), '0', 'and back into a slot');
   t.same(await places(rig), ['401 SAN002L6', '402 SAN003L6', '404 SAN001L6']);
   t.equal(await move(SLOT + 4, SLOT + 4), '0', 'nowhere');
+  const eepos = moveCdb(SLOT + 4, STATION);
+  eepos[11] = 0xc0; // mtx eepos 3
+  t.equal((await a.send(lun, eepos)).said, '', 'vendor-specific bits of CONTROL are let through');
+  eepos[11] = 0x04; // NACA
+  t.equal((await a.send(lun, eepos)).said, '5/2400');
+  t.equal(await move(STATION, SLOT + 4), '0');
   t.same(await places(rig), ['401 SAN002L6', '402 SAN003L6', '404 SAN001L6']);
 });
 

@@ -44,6 +44,9 @@ export function requireRoom(unit: ChangerUnit, element: Element): void {
   if (element.volume !== undefined) throw destinationFull();
 }
 
+/** Vendor-specific bits of CONTROL, in which mtx says how far a station is to be pushed out (`eepos`): here they are all the same. */
+const MOVE_TOLERATED = Uint8Array.of(...LUN_BITS, ...new Uint8Array(9), 0xc0);
+
 const moveCdb = layout(12, {
   opcode: u8(0),
   transport: u16(2),
@@ -60,7 +63,7 @@ export const moveMedium = command<ChangerUnit>({
   access: 'write',
   ordering: 'exclusive',
   writes: true,
-  tolerated: LUN_BITS,
+  tolerated: MOVE_TOLERATED,
   timeoutSeconds: 10 * MINUTES,
   async run(unit, task) {
     const { cdb } = task;
