@@ -5,6 +5,7 @@ import t from 'tap';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { crc32c } from '../../lib/bytes/crc32c.ts';
 import { COMPRESSED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
+import { decompress } from '../../lib/scsi-cmds/ssc/recording/compression.ts';
 import { reedSolomonCrc } from '../../lib/scsi-cmds/ssc/recording/reed-solomon-crc.ts';
 import { ArrayTape } from '../harness/array-tape.ts';
 import { type Answer, Commander } from '../harness/commands.ts';
@@ -91,6 +92,19 @@ void t.test('a compressed record that is not what it says is MEDIUM ERROR, and t
     t.equal(heard(await b.read(length)), `3/1100 ${length}`);
     t.equal(await b.object(), 1, 'behind it, as behind any bad record');
   }
+  for (const length of [4, 60_000]) {
+    await medium.rewind();
+    await medium.write(record(5), { length, coding: 0 });
+    await medium.rewind();
+    const got = await b.read(60_000);
+    t.equal(heard(got), '3/1100 60000', `one that came as it is, and says ${length} bytes`);
+    t.equal(got.data.length, 0);
+  }
+  t.throws(
+    () => decompress(bomb, 0xffff_ffff),
+    RangeError,
+    'longer than any record: not a byte is taken for it',
+  );
   await medium.rewind();
   await medium.write(record(9), { length: 9, coding: 0x40 });
   await medium.rewind();

@@ -1,5 +1,6 @@
 import { constants, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { MaybePromise } from '../../../bytes/maybe-promise.ts';
+import { MAX_BLOCK_BYTES } from '../limits.ts';
 
 /** Up to here a record is coded at once, in well under a millisecond; a longer one in the thread pool. */
 const AT_ONCE_BYTES = 16 * 1024;
@@ -49,6 +50,8 @@ export function compress(record: Uint8Array): MaybePromise<Buffer | undefined> {
  * gives another length, or none, throws or rejects.
  */
 export function decompress(stored: Uint8Array, length: number): MaybePromise<Buffer> {
+  // A file says what it likes, and its length is allocated.
+  if (length > MAX_BLOCK_BYTES) throw new RangeError(`a record of ${length} bytes`);
   const bounds = { maxOutputLength: length, chunkSize: Math.max(64, length) };
   const exact = (record: Buffer): Buffer => {
     if (record.length !== length) throw new RangeError(`${record.length} bytes, not ${length}`);

@@ -113,7 +113,7 @@ export class Recorder {
     if (next.kind !== 'record') return medium.read(into);
     const encrypted = (next.coding & ENCRYPTED) !== 0;
     if (!encrypted && parameters.decryption === DecryptionMode.DECRYPT) throw protectedData(UNENCRYPTED);
-    if (next.coding === 0) {
+    if (next.coding === 0 && next.length === next.storedBytes) {
       const object = medium.read(into);
       return object instanceof Promise
         ? object.then(come => this.#came(come, next))
