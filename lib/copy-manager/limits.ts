@@ -103,6 +103,7 @@ export const MAX_TOKENS_OF_COPY = 8;
 
 /** Points in time of a target's disks: each write to a disk looks at those of its own, 50 µs for all of them. */
 export const MAX_POINTS_IN_TIME = 2 * MAX_TOKENS;
+export const MAX_POINTS_OF_NEXUS = MAX_POINTS_IN_TIME / 2;
 
 /** How ended tokens came to their end is remembered of so many, for twice their lifetime (SPC-4 5.17.6.7). */
 export const MAX_ENDED_TOKENS = 4096;
@@ -115,10 +116,11 @@ export const MAX_TOKEN_INACTIVITY_S = 60 * 60;
 export const DEFAULT_TOKEN_INACTIVITY_S = 60;
 
 /**
- * Memory for what is written under points in time: of one token, and of all tokens of a target. Beyond it the token is
+ * Memory for what is written under points in time: of one token, of those of one nexus, of all of a target. Beyond it the token is
  * cancelled, and the write goes on.
  */
 export const MAX_PRESERVED_BYTES_OF_TOKEN = 64 * MIB;
+export const MAX_PRESERVED_BYTES_OF_NEXUS = 128 * MIB;
 export const MAX_PRESERVED_BYTES = 256 * MIB;
 
 /** BUSY and TASK SET FULL of a copy source or destination are met with patience (SPC-4 5.17.7.4). */

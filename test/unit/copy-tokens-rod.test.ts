@@ -4,6 +4,7 @@ import { memoryDisk } from '../../lib/backends/memory.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import {
   MAX_POINTS_IN_TIME,
+  MAX_POINTS_OF_NEXUS,
   MAX_RANGES,
   MAX_TOKEN_INACTIVITY_S,
   MAX_TOKEN_LIFETIME_S,
@@ -544,17 +545,23 @@ void t.test(
 void t.test(
   'SPC-4 5.17.6.2.1: EXTENDED COPY(LID4) for more tokens, or more points in time, than there may be',
   async t => {
-    const { host, manager } = await ground();
+    const { host, manager, device } = await ground();
     const cscds = (count: number): Buffer[] => Array.from({ length: count }, () => rodCscd({ makes: true }));
     const many = await copy4(host, 0, list4(cscds(MAX_TOKENS_OF_COPY + 1), [populateRange(0, [0, 1])]));
     t.equal(many.said, '5/550d');
-    const each = MAX_POINTS_IN_TIME / MAX_TOKENS_OF_COPY;
+    const each = MAX_POINTS_OF_NEXUS / MAX_TOKENS_OF_COPY;
     const segments = cscds(MAX_TOKENS_OF_COPY).flatMap((_, id) =>
       Array.from({ length: each }, (_, i) => populateRange(id, [i, 1])),
     );
-    t.equal((await copy4(host, 0, list4(cscds(MAX_TOKENS_OF_COPY), segments))).said, '');
-    const over = await copy4(host, 0, list4(cscds(1), [populateRange(0, [0, 1])]));
-    t.equal(over.said, '5/550c');
+    const full = list4(cscds(MAX_TOKENS_OF_COPY), segments);
+    const one = list4(cscds(1), [populateRange(0, [0, 1])]);
+    const other = await new Commander(device, nexus('iqn.2026-01.test:b')).clear();
+    const third = await new Commander(device, nexus('iqn.2026-01.test:c')).clear();
+    t.equal((await copy4(host, 0, full)).said, '');
+    t.equal((await copy4(host, 0, one)).said, '5/550c', 'all that one nexus may have');
+    t.equal((await copy4(other, 0, full)).said, '', 'and others have theirs');
+    t.equal(2 * MAX_POINTS_OF_NEXUS, MAX_POINTS_IN_TIME);
+    t.equal((await copy4(third, 0, one)).said, '5/550c', 'all that there may be');
     t.equal((await scribble(host, 0, 8)).said, '', 'writes go on');
     const nothing = Array.from({ length: 100 }, () => populateRanges(0, []));
     t.equal((await copy4(host, 0, list4([rodCscd()], nothing))).said, '', 'no blocks need none');

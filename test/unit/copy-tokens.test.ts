@@ -793,7 +793,7 @@ void t.test(
 void t.test(
   'SPC-4 5.17.6.2.3.4: a persistent ROD of POPULATE TOKEN has its room from the start, or there is none',
   async t => {
-    const { host, manager } = await rig(
+    const { host, manager, device } = await rig(
       { disk: memoryDisk({ bytes: 200 * MIB }) },
       { disk: memoryDisk({ bytes: MIB }) },
     );
@@ -811,6 +811,13 @@ void t.test(
     await sendWrite(host, 1, writeList(any, [[0, 8]], { remove: true }));
     t.equal(manager.tokens.room.usedBytes, used, 'nothing more for what is written');
     t.equal((await sendWrite(host, 1, writeList(small, [[0, 8]]))).said, '');
+
+    const large = populateList([[0, (60 * MIB) / B]], { type: PERSISTENT });
+    t.equal((await sendPopulate(host, 0, large)).said, '');
+    t.equal((await sendPopulate(host, 0, large)).said, '');
+    t.equal((await sendPopulate(host, 0, large)).said, '5/550c', 'one nexus has no more');
+    const other = await new Commander(device, nexus('iqn.2026-01.test:b', '400000000002')).clear();
+    t.equal((await sendPopulate(other, 0, large)).said, '', 'another has its own');
   },
 );
 

@@ -54,7 +54,7 @@ async function populate(
   tokens.requireRoom(nexus);
   const rod = new Rod(unit, type);
   try {
-    await rod.add(ranges, tokens.room);
+    await rod.add(ranges, tokens.roomOf(nexus));
     if (operation.stopped) {
       rod.release();
       return { status: Status.TASK_ABORTED };

@@ -145,7 +145,7 @@ export class Rods {
       throw new CopyAbort(CopyCode.INVALID_FIELD, { in: 'list', byte });
     }
     listed.rod ??= new Rod(unit, rodTypes.get(listed.address.type)!);
-    await listed.rod.add(ranges, this.#store.room);
+    await listed.rod.add(ranges, this.#store.roomOf(this.#nexus));
   }
 
   /** As copy source, from when on nothing is added; throws CopyAbort. */
@@ -171,7 +171,7 @@ export class Rods {
     if (!(source instanceof RodEnd) || source.rod.type.pointInTime !== undefined) return source;
     const lun = destination?.kind === 'block' ? destination.lun : undefined;
     if (lun === undefined || this.#unit.device!.unit(this.#nexus, lun) !== source.rod.unit) return source;
-    this.#still = await source.rod.preserved(this.#store.room);
+    this.#still = await source.rod.preserved(this.#store.roomOf(this.#nexus));
     return source.of(this.#still);
   }
 

@@ -104,7 +104,8 @@ export class TokenCopy {
     if (lun === undefined) throw refused(CopyCode.TOKEN_UNKNOWN, tokenAt);
     // What is read upon reference would be read after it has been written over: for this command it is preserved.
     const overItself = rod.type.pointInTime === undefined && rod.touches(this.#unit, ranges);
-    const still = overItself ? await rod.preserved(this.#copying.tokens.room) : rod;
+    const room = this.#copying.tokens.roomOf(this.#operation.nexus);
+    const still = overItself ? await rod.preserved(room) : rod;
     const pointer: CopyPointer = { in: 'list', byte: tokenAt };
     try {
       const disk = await BlockEnd.open(this.#initiator, lun, { pad: false, role: 'source', pointer });

@@ -5,7 +5,9 @@ import type { TargetDevice } from '../../scsi-cmds/target-device.ts';
 import {
   MAX_ENDED_TOKENS,
   MAX_POINTS_IN_TIME,
+  MAX_POINTS_OF_NEXUS,
   MAX_PRESERVED_BYTES,
+  MAX_PRESERVED_BYTES_OF_NEXUS,
   MAX_TOKEN_LIFETIME_S,
   MAX_TOKENS,
   MAX_TOKENS_OF_NEXUS,
@@ -87,6 +89,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class TokenStore {
   /** Memory for what is written under points in time. */
   readonly room = new PreservationRoom(MAX_PRESERVED_BYTES, MAX_POINTS_IN_TIME);
+  /** Parts of it by nexus, as long as there are points in time of theirs. */
+  readonly #rooms = new Map<string, PreservationRoom>();
   readonly #mint = new TokenMint();
   readonly #nowMs: () => number;
   /** In the order in which they were made. */
@@ -97,6 +101,17 @@ export class TokenStore {
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
+  }
+
+  /** The part of the room that one nexus may take: no other is left without. */
+  roomOf({ id }: Nexus): PreservationRoom {
+    for (const [other, { unused }] of this.#rooms) if (unused && other !== id) this.#rooms.delete(other);
+    let room = this.#rooms.get(id);
+    if (room === undefined) {
+      room = new PreservationRoom(MAX_PRESERVED_BYTES_OF_NEXUS, MAX_POINTS_OF_NEXUS, this.room);
+      this.#rooms.set(id, room);
+    }
+    return room;
   }
 
   get size(): number {

@@ -14,23 +14,31 @@ const ENTRY_BYTES = 128;
 export class PreservationRoom {
   readonly #limitBytes: number;
   readonly #mostPoints: number;
+  readonly #whole: PreservationRoom | undefined;
   #used = 0;
   #points = 0;
 
-  constructor(limitBytes: number, mostPoints: number) {
+  /** `whole`: what this is one user's part of. */
+  constructor(limitBytes: number, mostPoints: number, whole?: PreservationRoom) {
     this.#limitBytes = limitBytes;
     this.#mostPoints = mostPoints;
+    this.#whole = whole;
   }
 
   /** False: there are as many as there may be. */
   enter(): boolean {
-    if (this.#points === this.#mostPoints) return false;
+    if (this.#points === this.#mostPoints || this.#whole?.enter() === false) return false;
     this.#points++;
     return true;
   }
 
   leave(): void {
     this.#points--;
+    this.#whole?.leave();
+  }
+
+  get unused(): boolean {
+    return this.#points === 0;
   }
 
   get usedBytes(): number {
@@ -39,13 +47,14 @@ export class PreservationRoom {
 
   /** False: there is no room for so much. */
   take(bytes: number): boolean {
-    if (this.#used + bytes > this.#limitBytes) return false;
+    if (this.#used + bytes > this.#limitBytes || this.#whole?.take(bytes) === false) return false;
     this.#used += bytes;
     return true;
   }
 
   give(bytes: number): void {
     this.#used -= bytes;
+    this.#whole?.give(bytes);
   }
 }
 
