@@ -1,7 +1,9 @@
 /** What lies between a tape drive's commands and its medium: compression, protection of blocks on the wire, warnings. */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import t from 'tap';
+import { openCartridgeFile } from '../../lib/backends/tape/cartridge-file.ts';
 import { memoryCartridge } from '../../lib/backends/tape/cartridge-memory.ts';
 import { crc32c } from '../../lib/bytes/crc32c.ts';
 import { COMPRESSED } from '../../lib/scsi-cmds/ssc/recording/coding.ts';
@@ -268,4 +270,28 @@ void t.test('SSC-4 8.3.1: BUFFERED MODE 2 writes what another nexus has left', a
   t.equal(medium.syncs, 1, 'its own are not');
   t.equal(await b.filemarks(1), '0');
   t.equal(medium.syncs, 3);
+});
+
+void t.test('SSC-4 6.7: VERIFY(6) of long records lets others be served meanwhile', async t => {
+  const path = join(t.testdir(), 'a.tape');
+  const b = await tapeBench(await openCartridgeFile({ path }));
+  const long = Buffer.alloc(4 << 20, 0x5a);
+  for (let i = 0; i < 4; i++) await b.write(long);
+  const turnsOf = async (cdb: string): Promise<number> => {
+    await b.rewind();
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    t.equal(await b.say(cdb), '0');
+    clearImmediate(next);
+    return turns;
+  };
+  t.ok((await turnsOf('13 00 400000 00')) >= 2, 'one record');
+  const list = Buffer.from('000010080000000000400000', 'hex');
+  t.equal(await b.say('15 10 00 00 0c 00', list), '0');
+  t.ok((await turnsOf('13 01 000004 00')) >= 8, 'four of them');
+  await b.unit.close();
 });

@@ -40,3 +40,20 @@ const RECORDS_AT_A_TIME = 256;
 /** To be awaited when it is a promise: a medium that answers at once must not hold the event loop for long. */
 export const breather = (done: number): Promise<void> | undefined =>
   done > 0 && done % RECORDS_AT_A_TIME === 0 ? setImmediate() : undefined;
+
+const BYTES_AT_A_TIME = 2 * 1024 * 1024;
+
+/** The same where records are only looked at, so that no transfer bounds how many bytes there are. */
+export class Breather {
+  #records = 0;
+  #bytes = 0;
+
+  /** Behind a record of so many bytes. */
+  behind(bytes: number): Promise<void> | undefined {
+    this.#bytes += bytes;
+    if (++this.#records < RECORDS_AT_A_TIME && this.#bytes < BYTES_AT_A_TIME) return undefined;
+    this.#records = 0;
+    this.#bytes = 0;
+    return setImmediate();
+  }
+}

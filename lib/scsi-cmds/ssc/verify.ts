@@ -7,7 +7,7 @@ import type { Task } from '../task.ts';
 import { goToAddress } from './address.ts';
 import { endOfData, filemarkDetected, incorrectLength } from './sense.ts';
 import type { TapeUnit } from './tape-unit.ts';
-import { breather, residualOf, type Transfer, transferOf } from './transfer.ts';
+import { Breather, residualOf, type Transfer, transferOf } from './transfer.ts';
 
 const fields = {
   opcode: u8(0),
@@ -86,9 +86,8 @@ async function verify(unit: TapeUnit, task: Task, cdb: Cdb): Promise<void> {
   }
   unit.forbidOverwrite();
   const into = given === undefined ? NO_BYTES : task.take(length);
+  const breather = new Breather();
   for (let done = 0; done < records; done++) {
-    const pause = breather(done);
-    if (pause !== undefined) await pause;
     if (task.aborted) return task.end(Status.TASK_ABORTED);
     let stop: SenseFacts | undefined;
     try {
@@ -106,6 +105,8 @@ async function verify(unit: TapeUnit, task: Task, cdb: Cdb): Promise<void> {
       stop = { ...unit.explain(task, error), information: residualOf(transfer, done) };
     }
     if (stop !== undefined) return unit.check(task, stop);
+    const pause = breather.behind(length);
+    if (pause !== undefined) await pause;
   }
   task.good();
 }
