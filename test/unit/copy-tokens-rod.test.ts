@@ -463,6 +463,28 @@ void t.test(
 );
 
 void t.test(
+  'SPC-4 5.17.7.5: of two tokens, one of which cannot be preserved while the copy runs, there is none: EXTENDED COPY(LID4)',
+  async t => {
+    const media = [memoryDisk({ bytes: 100 * MIB }), memoryDisk({ bytes: 80 * MIB })];
+    for (const [i, disk] of media.entries()) await fill(disk, Buffer.alloc(disk.bytes, i + 1));
+    const { host, name, manager, units } = await rig(...media.map(disk => ({ disk })));
+    const image = Buffer.alloc(28);
+    image[0] = 0x16;
+    image.writeUInt16BE(24, 2);
+    image.writeUInt16BE(2, 4);
+    image.writeUInt16BE(3, 6);
+    image.writeBigUInt64BE(2048n, 16);
+    const cscds = [rodCscd({ makes: true }), rodCscd({ makes: true }), name(1), name(0)];
+    const segments = [populateRange(0, [0, 8]), populateRange(1, [2048, (90 * MIB) / B]), image];
+    t.equal((await copy4(host, 0, list4(cscds, segments, { id: 4 }))).said, '5/550c');
+    t.match(await information(host, 4), { status: 0x02, length: 0 });
+    t.equal(manager.tokens.size, 0);
+    t.equal(manager.tokens.room.usedBytes, 0);
+    t.equal((units[0] as unknown as { backend: unknown }).backend, media[0], 'nothing is preserved any more');
+  },
+);
+
+void t.test(
   'SPC-4 6.4.5.9: REQUESTED ROD TOKEN LIFETIME and INACTIVITY TIMEOUT of EXTENDED COPY(LID4)',
   async t => {
     let now = 5_000;

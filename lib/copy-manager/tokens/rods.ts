@@ -184,10 +184,13 @@ export class Rods {
   /** All segments have been processed: tokens for those who want one. Throws INSUFFICIENT RESOURCES TO CREATE ROD TOKEN. */
   tokens(): MadeToken[] {
     const made: MadeToken[] = [];
-    for (const listed of this.#rods) {
-      const { id, rod, address } = listed;
-      if (!address.makesToken || rod === undefined) continue;
-      if (rod.lost) throw refused(CopyCode.NO_ROOM_FOR_ROD);
+    const wanted = this.#rods.filter(({ address, rod }) => address.makesToken && rod !== undefined);
+    // All or none: of a copy that fails nobody hears which tokens it has made.
+    if (wanted.some(({ rod }) => rod!.lost)) throw refused(CopyCode.NO_ROOM_FOR_ROD);
+    if (wanted.length > 0) this.#store.requireRoom(this.#nexus, wanted.length);
+    for (const listed of wanted) {
+      const { id, address } = listed;
+      const rod = listed.rod!;
       const { lifetime, inactivity } = address;
       const token = this.#store.add(rod, this.#unit.device!, this.#nexus, { lifetime, inactivity });
       listed.handedOver = true;
