@@ -54,11 +54,13 @@ export class AliasLists {
 
   /** All of the list or nothing of it. Throws what is wrong with it, and INSUFFICIENT RESOURCES. */
   change(nexus: Nexus, unit: LogicalUnit, list: Buffer): void {
-    let aliases = this.#living(nexus);
+    const living = this.#living(nexus);
+    const own = new Map(living.filter(alias => alias.unit === unit).map(alias => [alias.value, alias]));
     for (const { value, bytes: entry } of parse(list)) {
-      aliases = aliases.filter(alias => alias.unit !== unit || alias.value !== value);
-      if (entry !== undefined) aliases.push({ unit, resets: unit.resets, value, bytes: entry });
+      own.delete(value); // the latest comes last
+      if (entry !== undefined) own.set(value, { unit, resets: unit.resets, value, bytes: entry });
     }
+    const aliases = [...living.filter(alias => alias.unit !== unit), ...own.values()];
     const tooLong = aliases.some(alias => alias.bytes.length > MAX_ALIAS_BYTES);
     if (tooLong || aliases.length > MAX_ALIASES) throw refused(CopyCode.INSUFFICIENT_RESOURCES);
     this.#byNexus.set(nexus, aliases);
