@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../bytes/maybe-promise.ts';
 import { CheckCondition, SenseKey } from '../scsi-cmds/sense.ts';
 import { Status } from '../scsi-cmds/status.ts';
-import type { Task } from '../scsi-cmds/task.ts';
+import { Attribute, type Task } from '../scsi-cmds/task.ts';
 import type { AliasLists } from './alias-list.ts';
 import type { OwnPortals } from './cscd/resolve.ts';
 import { CopyOperation, type Ending, type Origin } from './operation.ts';
@@ -44,22 +44,34 @@ export function originate(
   if (copying.stopping || operations.full(task.nexus)) return task.end(Status.BUSY);
   const operation = new CopyOperation(from);
   operations.add(operation);
+  const begin = task.attribute === Attribute.ORDERED ? afterEarlier(carryOut) : carryOut;
   if (!operation.background) {
     underway.set(task, operation);
-    return ended(copying, operation, carryOut).then(how => {
+    return ended(copying, operation, begin).then(how => {
       endTask(task, operation, how);
       operation.told();
     });
   }
   unit.background.add(operation);
   task.good(); // from here on the task is another command's
-  void ended(copying, operation, carryOut).then(({ failure }) => {
+  void ended(copying, operation, begin).then(({ failure }) => {
     operation.told();
     if (failure === undefined || failure instanceof CheckCondition) return;
     unit.log.error({ err: failure, unit: unit.identity.name }, 'background copy failed');
   });
   return undefined;
 }
+
+/**
+ * A copy has no place in the task set, where its own commands would wait for it. ORDERED, it begins when those before it
+ * have ended (SAM-5 8.9.3).
+ */
+const afterEarlier =
+  (carryOut: (operation: CopyOperation) => Promise<Ending>) =>
+  async (operation: CopyOperation): Promise<Ending> => {
+    await operation.unit.alone(() => undefined);
+    return operation.stopped ? { status: Status.TASK_ABORTED } : carryOut(operation);
+  };
 
 interface Ended {
   readonly ending: Ending;

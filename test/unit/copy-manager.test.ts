@@ -20,6 +20,7 @@ import { HeldData } from '../../lib/copy-manager/held-data.ts';
 import { transferCount } from '../../lib/copy-manager/receive-copy.ts';
 import type { LogicalUnit } from '../../lib/scsi-cmds/logical-unit.ts';
 import { Status } from '../../lib/scsi-cmds/status.ts';
+import { Attribute } from '../../lib/scsi-cmds/task.ts';
 import { Commander, nexus } from '../harness/commands.ts';
 import {
   MIB,
@@ -1094,6 +1095,31 @@ void t.test(
     t.equal(await has(host, 99), 512);
     t.equal(await has(host, 100 - MAX_HELD_OF_NEXUS), 512);
     t.equal(await has(host, 99 - MAX_HELD_OF_NEXUS), 0, 'its own oldest');
+  },
+);
+
+void t.test(
+  'SAM-5 8.9.3: an ORDERED EXTENDED COPY(LID1) begins when the commands before it have ended',
+  async t => {
+    const source = new SlowDisk(memoryDisk({ bytes: MIB }));
+    const target = memoryDisk({ bytes: MIB });
+    const { host, name } = await rig({ disk: source }, { disk: target });
+    let open!: () => void;
+    const gate = new Promise<void>(resolve => {
+      open = resolve;
+    });
+    source.pace = () => gate;
+    source.read = async (into, offset) => source.inner.read(into, offset);
+    const fresh = Buffer.alloc(512, 7);
+    const write = host.send(0, '2a 00 00 00 00 00 00 00 01 00', { out: fresh });
+    const out = list([name(0), name(1)], [segment({ type: 2, from: 0, to: 1, blocks: 1 })]);
+    const copying = host.send(0, cdb83(out.length), { out, attribute: Attribute.ORDERED });
+    await new Promise(resolve => setTimeout(resolve, 20));
+    t.ok((await dump(target, 512)).equals(Buffer.alloc(512)), 'nothing is copied yet');
+    open();
+    t.equal((await write).said, '');
+    t.equal((await copying).said, '');
+    t.ok((await dump(target, 512)).equals(fresh));
   },
 );
 
