@@ -205,7 +205,7 @@ void t.test('serve', async t => {
     }
     const times: number[] = [];
     // The machine may be busy with other tests: the best of some says what the program needs.
-    for (let i = 0; i < 10 && Math.min(...times) >= READY_LIMIT_MS; i++) {
+    for (let i = 0; i < 20 && Math.min(...times) >= READY_LIMIT_MS; i++) {
       const started = performance.now();
       const running = start([
         'serve',
@@ -564,7 +564,7 @@ void t.test('xcopy', async t => {
   t.match(back, {
     code: 0,
     stdout:
-      /^copied from tape to disk: 8192512 bytes \(16001 blocks\) in [^]*\nstopped by: a filemark\ncarried by the initiator: \d+ bytes for 1 EXTENDED COPY command\n$/,
+      /^copied from tape to disk: 8192512 bytes \(16001 blocks\) in [^]*\nstopped by: a filemark\ncarried by the initiator: [\d.]+ (?:bytes|KiB) for 1 EXTENDED COPY command\n$/,
   });
   t.match(back.stderr, /^tape to disk: /, 'no terminal, no bar');
   t.equal(sha256(await readBlocks(b, 8, 2048, 512)), sha256(content.subarray(8 * 512, 8 * 512 + MIB)));
