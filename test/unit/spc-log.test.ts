@@ -38,15 +38,22 @@ const sense = (a: Commander, byte2: string, sub = '00', pointed = '0000'): Promi
 
 void t.test('SPC-4 7.3.16: LOG SENSE lists pages and subpages', async t => {
   const { a } = await rig();
-  t.equal(hex((await sense(a, '40')).data), run('00000008 000203060c102e3e'), 'supported log pages');
+  t.equal(
+    hex((await sense(a, '40')).data),
+    run('00000011 000203 05060c 101112 14171b 2e3031 323e'),
+    'supported log pages',
+  );
   t.equal(
     hex((await sense(a, '40', 'ff')).data),
-    run('40ff0022 0000 00ff 0200 02ff 0300 03ff 0600 06ff 0c00 0cff 1000 10ff 2e00 2eff 3e00 3e01 3eff'),
+    run(
+      '40ff0046 0000 00ff 0200 02ff 0300 03ff 0500 05ff 0600 06ff 0c00 0cff 1000 10ff 1100 11ff 1200 12ff 1400 14ff' +
+        '1700 17ff 1b00 1bff 2e00 2eff 3000 30ff 3100 31ff 3200 32ff 3e00 3e01 3eff',
+    ),
     'pages and subpages, SPF in the header',
   );
   t.equal(hex((await sense(a, '7e', 'ff')).data), run('7eff0006 3e00 3e01 3eff'), 'subpages of one');
   t.equal(hex((await sense(a, '4c', 'ff')).data), run('4cff0004 0c00 0cff'));
-  t.equal(pointer(await sense(a, '51', 'ff')), 'cdb 2.5', 'of a page that is not there');
+  t.equal(pointer(await sense(a, '4d', 'ff')), 'cdb 2.5', 'of a page that is not there');
   t.equal(pointer(await sense(a, '7e', '02')), 'cdb 3', 'a subpage that is not there');
   t.equal(pointer(await sense(a, '40', '01')), 'cdb 3');
 });
@@ -108,7 +115,7 @@ void t.test('SPC-4 6.7: LOG SELECT', async t => {
   const refusals: [string, string, string, string, string?][] = [
     ['a value that cannot be set', '3e00000c 0009 00 08 0000000000000001', '5/2600', 'list 8'],
     ['a threshold', `3e00000c ${one}`, '5/2600', 'list 8', '00 00 00'],
-    ['an unknown page', '11000000', '5/2600', 'list 0.5'],
+    ['an unknown page', '0d000000', '5/2600', 'list 0.5'],
     ['an unknown subpage', '7e020000', '5/2600', 'list 1'],
     ['a subpage without SPF', '3e010000', '5/2600', 'list 1'],
     ['an unknown parameter', '3e00000c 0002 00 08 0000000000000001', '5/2600', 'list 4'],
@@ -130,5 +137,5 @@ void t.test('SPC-4 6.7: LOG SELECT', async t => {
     t.equal(pointer(answer), where, what);
   }
   t.equal(state.count, 42, 'nothing is changed when something in the list is wrong');
-  t.equal(pointer(await a.send(0, '4c 02 d1 00')), 'cdb 2.5', 'PCR for a page that is not there');
+  t.equal(pointer(await a.send(0, '4c 02 cd 00')), 'cdb 2.5', 'PCR for a page that is not there');
 });
