@@ -87,8 +87,9 @@ refuses 'MOVE MEDIUM from an empty slot' 'source element empty' raw_move '04 07'
 refuses 'MOVE MEDIUM to a full slot' 'destination element full' raw_move '04 00' '04 01'
 refuses 'MOVE MEDIUM to an element that is not there' 'invalid element address' raw_move '04 00' '05 00'
 
-# mtx's eepos are bits of CONTROL that only some makers have a meaning for.
-refuses 'eepos' 'Illegal Request' m eepos 1 transfer 1 9
+# mtx's eepos are vendor-specific bits of CONTROL, which are let through.
+check 'eepos' m eepos 1 transfer 1 9
+check 'and back' m transfer 9 1
 # To a changer the command of eject opens the door of an element, and names none; mtx takes a failure for success.
 says 'eject' 'Sense Key=Illegal Request' m eject
 check 'the changer prevents removal' sg_prevent --prevent=1 "$changer_sg"
