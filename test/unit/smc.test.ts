@@ -916,6 +916,16 @@ void t.test('SPC-2 7.16: RESERVE(6) and RELEASE(6) of single elements are obsole
   }
 });
 
+void t.test('a drive that its library and its device close is closed once', async t => {
+  const { drives, device } = await libraryRig();
+  const closed = drives.map(drive => drive.close());
+  t.ok(
+    drives.every((drive, i) => drive.close() === closed[i]),
+    'whoever asks waits for the same end',
+  );
+  await device.close();
+});
+
 void t.test('where everything lies outlives the process', async t => {
   const path = await directory(t);
   const { log, lines } = listener();

@@ -100,6 +100,7 @@ export class TapeUnit extends LogicalUnit {
   /** What the drive can do with the cartridge. */
   #can: 'writes' | 'reads' | 'nothing' = 'writes';
   #loaded: boolean;
+  #closing: Promise<void> | undefined;
   /** There is a cartridge in the drive of which it can make nothing. */
   #unreadable = false;
   /** Written to since it was last synchronised. */
@@ -458,7 +459,13 @@ export class TapeUnit extends LogicalUnit {
   }
 
   /** What nobody asked to be synchronised stays in the page cache: a close does not wait for a disk. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // A drive of a library is closed with it and by its device, at the same time.
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.state?.close();
     const { hostWritten, hostRead } = this.statistics.mount;
     if (this.#loaded && hostWritten + hostRead > 0) await this.#remember();
