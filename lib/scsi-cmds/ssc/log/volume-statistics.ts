@@ -2,6 +2,7 @@ import type { TapePartition } from '../../../backends/tape-medium.ts';
 import { type LogParameter, logPage } from '../../spc/log-pages.ts';
 import type { TapeUnit } from '../tape-unit.ts';
 import { byPartition, text, uint } from './parameters.ts';
+import { usage } from './usage.ts';
 
 const MEGABYTE = 1_000_000;
 const SECOND_MS = 1000;
@@ -26,22 +27,12 @@ export const ratio = (host: number, medium: number): number =>
   medium === 0 ? 100 : Math.round((100 * host) / medium);
 
 function ofVolume(unit: TapeUnit): LogParameter[] {
-  const { memory, statistics, tallies, medium, density } = unit;
+  const { memory, statistics, medium, density } = unit;
   const { mount } = statistics;
   const { label } = medium;
   return [
     uint(0x0000, 1, 1), // PAGE VALID
-    uint(0x0001, 4, memory.loadCount), // THREAD COUNT
-    uint(0x0002, 8, statistics.recordsWritten), // TOTAL DATA SETS WRITTEN
-    uint(0x0003, 4, 0), // TOTAL WRITE RETRIES
-    uint(0x0004, 2, tallies.write.failed), // TOTAL UNRECOVERED WRITE ERRORS
-    uint(0x0005, 2, 0), // TOTAL SUSPENDED WRITES
-    uint(0x0006, 2, 0), // TOTAL FATAL SUSPENDED WRITES
-    uint(0x0007, 8, statistics.recordsRead), // TOTAL DATA SETS READ
-    uint(0x0008, 4, 0), // TOTAL READ RETRIES
-    uint(0x0009, 2, tallies.read.failed), // TOTAL UNRECOVERED READ ERRORS
-    uint(0x000a, 2, 0), // TOTAL SUSPENDED READS
-    uint(0x000b, 2, 0), // TOTAL FATAL SUSPENDED READS
+    ...usage(unit, memory.loadCount),
     uint(0x000c, 2, 0), // LAST MOUNT UNRECOVERED WRITE ERRORS
     uint(0x000d, 2, 0), // LAST MOUNT UNRECOVERED READ ERRORS
     uint(0x000e, 4, mount.hostWritten / MEGABYTE), // LAST MOUNT MEGABYTES WRITTEN
